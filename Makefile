@@ -1,0 +1,81 @@
+# Conduit's commands. `make` or `make help` lists them.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+# More arguments for the test runner, as in: make test ARGS="-p conduit-core"
+ARGS ?=
+# `make demo ONCE=1` checks that every record came, and ends.
+ONCE ?=
+
+# Where rustup puts cargo, for shells that have not read its setup yet.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+export PYTHONDONTWRITEBYTECODE := 1
+
+NOT_BUILT_YET := bench docker-up docker-up-full docker-build docker-down docker-logs docker-status docker-clean
+
+.PHONY: help init build run-api run-worker demo test test-unit test-integration test-coverage test-watch \
+        fmt lint clean need-python need-rust $(NOT_BUILT_YET)
+
+help: ## Lists the commands
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+init: need-python need-rust ## Makes a .env from .env.example and fetches the servers for the tests and the demo
+	@if [ -e .env ]; then echo ".env is there already"; else cp .env.example .env && echo "made .env from .env.example"; fi
+	@$(PYTHON) scripts/tools.py all
+
+build: need-rust ## Builds everything, optimised
+	cargo build --workspace --all-features --release
+
+run-api: need-rust ## Runs the control plane, with the settings of .env
+	$(PYTHON) scripts/with_env.py cargo run -p conduit-server --bin conduit-server -- api
+
+run-worker: need-rust ## Runs the data plane, with the settings of .env
+	$(PYTHON) scripts/with_env.py cargo run -p conduit-server --bin conduit-server -- worker
+
+demo: need-python ## Shows it all at work, with nothing to set up; ONCE=1 checks and ends
+	@$(PYTHON) scripts/demo.py $(if $(filter-out 0,$(ONCE)),--once)
+
+test: need-python ## Runs all tests, with servers of their own; ARGS="..." goes to the test runner
+	@$(PYTHON) scripts/test.py all $(ARGS)
+
+test-unit: need-python ## Runs the libraries' own tests and the doc tests, without servers
+	@$(PYTHON) scripts/test.py unit $(ARGS)
+
+test-integration: need-python ## Runs the tests that need servers
+	@$(PYTHON) scripts/test.py integration $(ARGS)
+
+test-coverage: need-python ## Measures what the tests cover, with cargo-llvm-cov
+	@$(PYTHON) scripts/test.py coverage $(ARGS)
+
+test-watch: need-python ## Runs the unit tests after every change of the sources
+	@$(PYTHON) scripts/watch.py $(PYTHON) scripts/test.py unit $(ARGS)
+
+fmt: need-rust ## Formats the sources
+	cargo fmt --all
+
+lint: need-rust ## Checks format, lints, documentation, and what the crates may depend on
+	cargo fmt --all --check
+	cargo clippy --workspace --all-features --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
+	@$(PYTHON) scripts/firewall.py
+	@$(PYTHON) scripts/file_size.py
+	@cd scripts && for script in counts mongo_wire with_env firewall; do $(PYTHON) -m doctest $$script.py || exit 1; done
+
+clean: need-python ## Removes all that was built, fetched and stored here: target, .tools, .conduit, .conduit-demo
+	@if command -v cargo >/dev/null; then cargo clean; else rm -rf target; fi
+	rm -rf .tools .conduit .conduit-demo scripts/__pycache__
+
+need-python:
+	@command -v $(PYTHON) >/dev/null 2>&1 || { \
+	  echo "error: Python 3 ($(PYTHON)) was not found" >&2; \
+	  echo "  On Debian or Ubuntu: sudo apt-get install -y python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 9))' || { \
+	  echo "error: $(PYTHON) is older than 3.9; set another: make PYTHON=python3.12 ..." >&2; exit 1; }
+
+need-rust: need-python
+	@$(PYTHON) scripts/toolchain.py
+
+$(NOT_BUILT_YET):
+	@echo "make $@: not built yet; \`make help\` lists what is" >&2; exit 2

@@ -1,0 +1,22 @@
+//! The four contracts of Conduit and their errors. No contract calls another; only the engine knows all four.
+
+mod commit;
+mod dispatcher;
+mod error;
+mod observer;
+mod sink;
+mod store;
+mod watcher;
+
+pub use commit::{Advance, Commit, DeadLetter, ParkedRecord, ProcessedId};
+pub use dispatcher::{Closed, Dispatcher, Outcome, Pending, Reply, Route, Settled, Work};
+pub use error::{
+    BoxError, SinkError, SinkErrorKind, StateError, StateErrorKind, WatchError, WatchErrorKind,
+};
+pub use observer::{NoObserver, Observer, SettledAs, Settlement};
+pub use sink::{Delivery, RecordBatch, SameKey, Sink, SinkLimits};
+pub use store::{
+    Lease, OpenRequest, Opened, QueueLengths, RetryId, StateStore, SubscriptionStart, SubscriptionState, WaitingRecord,
+    WaitingRef,
+};
+pub use watcher::{BatchLimits, ImageFormat, Images, RecordStream, StreamBatch, WatchTarget, Watcher};

@@ -1,0 +1,130 @@
+//! Delivers records to one destination.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::SinkError;
+use crate::value::Record;
+
+/// Whether one call may hold several records of the same key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum SameKey {
+    /// Never: the destination does not apply a call's records in order.
+    #[default]
+    OncePerCall,
+    /// Yes: the destination applies a call's records in the order of the batch.
+    InOrder,
+}
+
+/// What a sink takes in one call, and how many calls at once. The engine never exceeds it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SinkLimits {
+    /// Most records in one call; at least 1.
+    pub max_records: usize,
+    /// Most bytes of record JSON in one call. A single record that is larger is a dead letter at once.
+    pub max_bytes: usize,
+    /// Most calls at the same time; at least 1. Records of one key are never in two calls at once.
+    pub concurrency: usize,
+    /// Whether one call may hold a key twice.
+    pub same_key: SameKey,
+    /// How long a call may take before it is dropped and its outcome unknown.
+    pub timeout: Duration,
+}
+
+impl Default for SinkLimits {
+    /// One record of up to 64 MiB a call, 64 calls at a time, 30 seconds each.
+    fn default() -> Self {
+        Self {
+            max_records: 1,
+            max_bytes: 64 * 1024 * 1024,
+            concurrency: 64,
+            same_key: SameKey::OncePerCall,
+            timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Records of one call, in order; never empty.
+#[derive(Clone, Debug)]
+pub struct RecordBatch {
+    records: Vec<Arc<Record>>,
+}
+
+impl RecordBatch {
+    /// Makes a batch.
+    #[must_use]
+    pub fn new(records: Vec<Arc<Record>>) -> Self {
+        Self { records }
+    }
+
+    /// Returns the records in the order in which a sink that keeps order applies them.
+    #[must_use]
+    pub fn records(&self) -> &[Arc<Record>] {
+        &self.records
+    }
+}
+
+/// What became of a call whose outcome is known.
+#[derive(Debug, Default)]
+pub struct Delivery {
+    /// The records that failed, by their index in the batch. All others are delivered.
+    pub failed: Vec<(usize, SinkError)>,
+}
+
+impl Delivery {
+    /// Every record of the batch is delivered.
+    #[must_use]
+    pub fn complete() -> Self {
+        Self::default()
+    }
+}
+
+/// Delivers records to one destination.
+///
+/// This is the one trait to implement for a destination of your own. A sink does not retry: the engine does, durably,
+/// in order, and counted.
+#[async_trait]
+pub trait Sink: fmt::Debug + Send + Sync + 'static {
+    /// Returns what one call may hold. Asked once, when the subscription starts.
+    fn limits(&self) -> SinkLimits;
+
+    /// Delivers the records of `batch`.
+    ///
+    /// `Ok` means that every record that [`Delivery::failed`] does not list is durable at the destination; accepted
+    /// for later is not. `Err` speaks of the whole batch: refused, or its outcome unknown.
+    ///
+    /// Called for several batches at once, never for two that hold the same key. The same record may come again with
+    /// the same event id: after a crash, or when the outcome of a call was unknown. The future may be dropped at any
+    /// await (time-out, shutdown); the outcome then counts as unknown.
+    ///
+    /// # Errors
+    /// The kind decides what becomes of the records; see [`SinkErrorKind`](super::SinkErrorKind).
+    async fn deliver(&self, batch: &RecordBatch) -> Result<Delivery, SinkError>;
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<T: Sink + ?Sized> Sink for Arc<T> {
+    fn limits(&self) -> SinkLimits {
+        (**self).limits()
+    }
+
+    async fn deliver(&self, batch: &RecordBatch) -> Result<Delivery, SinkError> {
+        (**self).deliver(batch).await
+    }
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<T: Sink + ?Sized> Sink for Box<T> {
+    fn limits(&self) -> SinkLimits {
+        (**self).limits()
+    }
+
+    async fn deliver(&self, batch: &RecordBatch) -> Result<Delivery, SinkError> {
+        (**self).deliver(batch).await
+    }
+}

@@ -1,0 +1,150 @@
+//! Which keys have waiting records, and which are poisoned.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::contract::SinkErrorKind;
+use crate::value::RecordKey;
+
+/// Whether a record may be sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// Nothing older of its key waits.
+    Send,
+    /// It has to wait behind an older record of its key.
+    Behind,
+}
+
+/// What becomes of a record that failed on its lane.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It waits for a retry, and its key is parked from now on.
+    Park,
+    /// It is given up, and its key is poisoned from now on.
+    Dead,
+}
+
+/// The keys of one subscription that are not simply sent on; shared by its lanes and its engine.
+///
+/// A key is *parked* while records of it wait: the count goes up, under the lock, the moment the lanes park or pass
+/// over a record, and down when the engine settles one. So a key is free again only when nothing of it waits, and no
+/// record can slip past an older one that is still on its way to the retry queue.
+#[derive(Debug)]
+pub(crate) struct KeyTable {
+    max_retries: u32,
+    keys: Mutex<Keys>,
+}
+
+#[derive(Debug, Default)]
+struct Keys {
+    waiting: HashMap<RecordKey, u32>,
+    poisoned: HashSet<RecordKey>,
+}
+
+impl KeyTable {
+    pub(crate) fn new(
+        max_retries: u32,
+        waiting: impl IntoIterator<Item = RecordKey>,
+        poisoned: impl IntoIterator<Item = RecordKey>,
+    ) -> Self {
+        let mut keys = Keys { poisoned: poisoned.into_iter().collect(), ..Keys::default() };
+        for key in waiting {
+            *keys.waiting.entry(key).or_insert(0) += 1;
+        }
+        Self { max_retries, keys: Mutex::new(keys) }
+    }
+
+    fn keys(&self) -> MutexGuard<'_, Keys> {
+        // Every critical section leaves the table consistent, so a panic elsewhere does no harm.
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks whether a record of `key` may be sent. `Behind` counts it among the waiting.
+    pub(crate) fn admit(&self, key: RecordKey) -> Admission {
+        match self.keys().waiting.get_mut(&key) {
+            Some(waiting) => {
+                *waiting += 1;
+                Admission::Behind
+            }
+            None => Admission::Send,
+        }
+    }
+
+    /// Decides about a record that failed on its lane, and parks or poisons its key at once.
+    pub(crate) fn failed(&self, key: RecordKey, kind: SinkErrorKind) -> Verdict {
+        let mut keys = self.keys();
+        let is_final = kind == SinkErrorKind::Undeliverable || self.max_retries == 0;
+        if is_final || keys.poisoned.contains(&key) {
+            keys.poisoned.insert(key);
+            return Verdict::Dead;
+        }
+        *keys.waiting.entry(key).or_insert(0) += 1;
+        Verdict::Park
+    }
+
+    /// Notes that a record of `key` got through; tells whether the key was poisoned until now.
+    pub(crate) fn delivered(&self, key: RecordKey) -> bool {
+        let mut keys = self.keys();
+        !keys.poisoned.is_empty() && keys.poisoned.remove(&key)
+    }
+
+    /// Notes that a waiting record of `key` was given up.
+    pub(crate) fn poison(&self, key: RecordKey) {
+        self.keys().poisoned.insert(key);
+    }
+
+    /// How many attempts a waiting record of `key` has in all.
+    pub(crate) fn allowed_attempts(&self, key: RecordKey) -> u32 {
+        if self.keys().poisoned.contains(&key) { 1 } else { self.max_retries.saturating_add(1) }
+    }
+
+    /// Notes that a waiting record of `key` left the retry queue.
+    pub(crate) fn left(&self, key: RecordKey) {
+        let mut keys = self.keys();
+        if let Some(waiting) = keys.waiting.get_mut(&key) {
+            *waiting -= 1;
+            if *waiting == 0 {
+                keys.waiting.remove(&key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: RecordKey = RecordKey::from_u128(1);
+
+    #[test]
+    fn a_key_is_free_again_only_when_nothing_of_it_waits() {
+        let table = KeyTable::new(5, [], []);
+        assert_eq!(table.failed(KEY, SinkErrorKind::Unavailable), Verdict::Park);
+        assert_eq!(table.admit(KEY), Admission::Behind);
+        table.left(KEY);
+        assert_eq!(table.admit(KEY), Admission::Behind);
+        table.left(KEY);
+        table.left(KEY);
+        assert_eq!(table.admit(KEY), Admission::Send);
+    }
+
+    #[test]
+    fn after_a_dead_letter_a_key_gets_one_attempt_each_until_one_gets_through() {
+        let table = KeyTable::new(5, [], []);
+        assert_eq!(table.failed(KEY, SinkErrorKind::Undeliverable), Verdict::Dead);
+        assert_eq!(table.admit(KEY), Admission::Send);
+        assert_eq!(table.failed(KEY, SinkErrorKind::Unavailable), Verdict::Dead);
+        assert_eq!(table.allowed_attempts(KEY), 1);
+        assert!(table.delivered(KEY));
+        assert!(!table.delivered(KEY));
+        assert_eq!(table.failed(KEY, SinkErrorKind::Unavailable), Verdict::Park);
+        assert_eq!(table.allowed_attempts(KEY), 6);
+    }
+
+    #[test]
+    fn keys_that_waited_before_a_restart_are_parked_from_the_start() {
+        let table = KeyTable::new(5, [KEY, KEY], []);
+        assert_eq!(table.admit(KEY), Admission::Behind);
+        assert_eq!(table.admit(RecordKey::from_u128(2)), Admission::Send);
+    }
+}

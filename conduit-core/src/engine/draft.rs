@@ -1,0 +1,141 @@
+//! Collects what the next commit has to say.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::contract::{
+    Advance, Commit, DeadLetter, Lease, ParkedRecord, ProcessedId, RetryId, SinkError,
+};
+use crate::value::{Position, Record, RecordKey, Sequence, SubscriptionId, WallTime};
+
+/// Everything that was settled since the last commit was sent.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    processed: Vec<ProcessedId>,
+    parked: BTreeMap<RetryId, ParkedRecord>,
+    unparked: Vec<RetryId>,
+    dead: Vec<DeadLetter>,
+    /// The last word on each key: poisoned or cured.
+    poisoned: BTreeMap<RecordKey, bool>,
+}
+
+/// What is known of a waiting record's attempts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Attempts {
+    pub(crate) count: u32,
+    pub(crate) first: Option<WallTime>,
+}
+
+impl Draft {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.processed.is_empty()
+            && self.parked.is_empty()
+            && self.unparked.is_empty()
+            && self.dead.is_empty()
+            && self.poisoned.is_empty()
+    }
+
+    /// How many records the draft speaks of.
+    pub(crate) fn len(&self) -> usize {
+        self.processed.len() + self.parked.len() + self.unparked.len() + self.dead.len()
+    }
+
+    /// Whether the draft says something of a waiting record that the store does not know yet.
+    pub(crate) fn has_parked(&self, id: RetryId) -> bool {
+        self.parked.contains_key(&id)
+    }
+
+    pub(crate) fn delivered(&mut self, record: &Record, cured: bool) {
+        self.processed.push(ProcessedId::of(record));
+        if cured {
+            self.poisoned.insert(record.key(), false);
+        }
+    }
+
+    /// A record that begins to wait: after a failed attempt, or behind another.
+    pub(crate) fn park(
+        &mut self,
+        id: RetryId,
+        record: &Arc<Record>,
+        failure: Option<(&SinkError, WallTime, WallTime)>,
+    ) {
+        self.parked.insert(
+            id,
+            ParkedRecord {
+                id,
+                key: record.key(),
+                record: Some(Arc::clone(record)),
+                due: failure.map(|(_, _, due)| due),
+                attempts: u32::from(failure.is_some()),
+                first_attempt: failure.map(|(_, at, _)| at),
+                last_attempt: failure.map(|(_, at, _)| at),
+                last_error: failure.map(|(error, _, _)| error.report()),
+            },
+        );
+    }
+
+    /// A waiting record that failed again.
+    pub(crate) fn reschedule(
+        &mut self,
+        id: RetryId,
+        record: &Record,
+        attempts: Attempts,
+        error: &SinkError,
+        at: WallTime,
+        due: WallTime,
+    ) {
+        // What is not in the store yet keeps its contents in this draft.
+        let contents = self.parked.remove(&id).and_then(|parked| parked.record);
+        self.parked.insert(
+            id,
+            ParkedRecord {
+                id,
+                key: record.key(),
+                record: contents,
+                due: Some(due),
+                attempts: attempts.count,
+                first_attempt: attempts.first,
+                last_attempt: Some(at),
+                last_error: Some(error.report()),
+            },
+        );
+    }
+
+    /// A waiting record that leaves the queue.
+    pub(crate) fn unpark(&mut self, id: RetryId) {
+        // One that never came to the store need not be taken out of it.
+        let is_new = self.parked.remove(&id).is_some_and(|parked| parked.record.is_some());
+        if !is_new {
+            self.unparked.push(id);
+        }
+    }
+
+    pub(crate) fn dead(&mut self, letter: DeadLetter) {
+        self.poisoned.insert(letter.record.key(), true);
+        self.dead.push(letter);
+    }
+
+    /// Makes the commit of everything collected, and begins anew.
+    pub(crate) fn take(
+        &mut self,
+        subscription: &SubscriptionId,
+        lease: &Lease,
+        number: u64,
+        positions: (&Position, &Position),
+        settled_ahead: Vec<Sequence>,
+    ) -> Commit {
+        let draft = std::mem::take(self);
+        let (from, to) = positions;
+        let (poisoned, cured): (Vec<_>, Vec<_>) = draft.poisoned.into_iter().partition(|(_, poisoned)| *poisoned);
+        let mut commit = Commit::new(subscription.clone(), lease.clone(), number);
+        commit.advance = (from < to).then(|| Advance { from: from.clone(), to: to.clone() });
+        commit.settled_ahead = settled_ahead;
+        commit.processed = draft.processed;
+        commit.parked = draft.parked.into_values().collect();
+        commit.unparked = draft.unparked;
+        commit.dead = draft.dead;
+        commit.poisoned = poisoned.into_iter().map(|(key, _)| key).collect();
+        commit.cured = cured.into_iter().map(|(key, _)| key).collect();
+        commit
+    }
+}

@@ -1,0 +1,241 @@
+//! The waiting records of a subscription, without their contents.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+
+use crate::contract::{RetryId, WaitingRef};
+use crate::value::{RecordKey, WallTime};
+
+/// Knows which records wait, in which order, and when the head of each key is due.
+///
+/// Contents stay in the store, so the memory this takes is bounded by the number of waiting records. Ids grow in the
+/// order of the changes of a key, so the smallest id of a key is its head; only heads have a time, and a key whose
+/// records are being sent has none until that ends.
+#[derive(Debug, Default)]
+pub(crate) struct RetryQueue {
+    waiting: BTreeMap<RetryId, Waiting>,
+    by_key: HashMap<RecordKey, VecDeque<RetryId>>,
+    due: BTreeSet<(WallTime, RetryId)>,
+    running: HashSet<RecordKey>,
+    bytes: usize,
+    next_id: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    key: RecordKey,
+    /// When it is due. `None` for a record that was never tried: at once when it becomes the head.
+    due: Option<WallTime>,
+    size: usize,
+    timestamp: WallTime,
+}
+
+impl RetryQueue {
+    /// Takes over what the store knows, by growing id.
+    pub(crate) fn new(waiting: Vec<WaitingRef>) -> Self {
+        let mut queue = Self { next_id: 1, ..Self::default() };
+        for entry in waiting {
+            queue.next_id = queue.next_id.max(entry.id.0 + 1);
+            queue.insert(entry);
+        }
+        queue
+    }
+
+    fn insert(&mut self, entry: WaitingRef) {
+        let ids = self.by_key.entry(entry.key).or_default();
+        ids.push_back(entry.id);
+        let is_head = ids.len() == 1;
+        self.bytes += entry.size;
+        let (id, key) = (entry.id, entry.key);
+        let waiting = Waiting { key, due: entry.due, size: entry.size, timestamp: entry.timestamp };
+        self.waiting.insert(id, waiting);
+        if is_head {
+            self.schedule_head(key);
+        }
+    }
+
+    fn schedule_head(&mut self, key: RecordKey) {
+        if self.running.contains(&key) {
+            return;
+        }
+        let head = self.by_key.get(&key).and_then(VecDeque::front);
+        if let Some((id, waiting)) = head.and_then(|id| Some((*id, self.waiting.get(id)?))) {
+            self.due.insert((waiting.due.unwrap_or_default(), id));
+        }
+    }
+
+    /// Adds a record behind all others of its key and returns its id.
+    pub(crate) fn push(
+        &mut self,
+        key: RecordKey,
+        size: usize,
+        timestamp: WallTime,
+        due: Option<WallTime>,
+    ) -> RetryId {
+        let id = RetryId(self.next_id);
+        self.next_id += 1;
+        self.insert(WaitingRef { id, key, due, size, timestamp });
+        id
+    }
+
+    /// Sets when a record is due again after a failed attempt.
+    pub(crate) fn reschedule(&mut self, id: RetryId, due: WallTime) {
+        if let Some(waiting) = self.waiting.get_mut(&id) {
+            if let Some(old) = waiting.due.replace(due) {
+                self.due.remove(&(old, id));
+            }
+            let key = waiting.key;
+            self.schedule_head(key);
+        }
+    }
+
+    /// Takes a record out.
+    pub(crate) fn remove(&mut self, id: RetryId) {
+        let Some(waiting) = self.waiting.remove(&id) else { return };
+        self.bytes -= waiting.size;
+        self.due.remove(&(waiting.due.unwrap_or_default(), id));
+        if let Some(ids) = self.by_key.get_mut(&waiting.key) {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.by_key.remove(&waiting.key);
+            }
+        }
+        self.schedule_head(waiting.key);
+    }
+
+    /// Takes up to `keys` keys whose head is due, each with what can be sent of it now: a head that failed before goes
+    /// alone; records that were never tried go together, up to `max_records` and `max_bytes`.
+    pub(crate) fn take_due(
+        &mut self,
+        now: WallTime,
+        keys: usize,
+        max_records: usize,
+        max_bytes: usize,
+    ) -> Vec<(RecordKey, Vec<RetryId>)> {
+        let mut taken = Vec::new();
+        while taken.len() < keys {
+            let Some((due, head)) = self.due.first().copied() else { break };
+            if due > now {
+                break;
+            }
+            self.due.pop_first();
+            let Some(key) = self.waiting.get(&head).map(|waiting| waiting.key) else { continue };
+            self.running.insert(key);
+            taken.push((key, self.sendable(key, max_records, max_bytes)));
+        }
+        taken
+    }
+
+    fn sendable(&self, key: RecordKey, max_records: usize, max_bytes: usize) -> Vec<RetryId> {
+        let mut ids = Vec::new();
+        let mut bytes = 0;
+        for id in self.by_key.get(&key).into_iter().flatten() {
+            let Some(waiting) = self.waiting.get(id) else { continue };
+            bytes += waiting.size;
+            let is_tried = waiting.due.is_some();
+            if !ids.is_empty() && (is_tried || ids.len() >= max_records || bytes > max_bytes) {
+                break;
+            }
+            ids.push(*id);
+            if is_tried {
+                break;
+            }
+        }
+        ids
+    }
+
+    /// Notes that nothing of the key is being sent any more: its head is due at its time.
+    pub(crate) fn finished(&mut self, key: RecordKey) {
+        self.running.remove(&key);
+        self.schedule_head(key);
+    }
+
+    /// Returns when the next head is due.
+    pub(crate) fn next_due(&self) -> Option<WallTime> {
+        self.due.first().map(|(due, _)| *due)
+    }
+
+    /// Returns how many keys are being sent.
+    pub(crate) fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Returns how many records wait.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Returns how many bytes they have.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Returns the keys of all waiting records, one for each record.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = RecordKey> {
+        self.waiting.values().map(|waiting| waiting.key)
+    }
+
+    /// Returns when the change of the record that waits longest happened.
+    pub(crate) fn oldest(&self) -> Option<WallTime> {
+        self.waiting.values().next().map(|waiting| waiting.timestamp)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: RecordKey = RecordKey::from_u128(1);
+    const B: RecordKey = RecordKey::from_u128(2);
+
+    fn at(millis: i64) -> WallTime {
+        WallTime::from_millis(millis)
+    }
+
+    fn take(queue: &mut RetryQueue, now: i64) -> Vec<(RecordKey, Vec<RetryId>)> {
+        queue.take_due(at(now), 10, 2, 1000)
+    }
+
+    #[test]
+    fn only_the_head_of_a_key_is_ever_due() {
+        let mut queue = RetryQueue::new(Vec::new());
+        let head = queue.push(A, 10, at(0), Some(at(100)));
+        queue.push(A, 10, at(0), None);
+        let other = queue.push(B, 10, at(0), Some(at(50)));
+        assert_eq!(queue.next_due(), Some(at(50)));
+        assert_eq!(take(&mut queue, 100), [(B, vec![other]), (A, vec![head])]);
+        assert_eq!(take(&mut queue, 1000), []);
+    }
+
+    #[test]
+    fn followers_go_together_once_the_head_got_through() {
+        let mut queue = RetryQueue::new(Vec::new());
+        let head = queue.push(A, 10, at(0), Some(at(0)));
+        let followers: Vec<RetryId> = (0..3).map(|_| queue.push(A, 10, at(0), None)).collect();
+        assert_eq!(take(&mut queue, 0), [(A, vec![head])]);
+        queue.remove(head);
+        assert_eq!(take(&mut queue, 0), [], "a key in hand is not taken twice");
+        queue.finished(A);
+        assert_eq!(take(&mut queue, 0), [(A, followers[..2].to_vec())]);
+    }
+
+    #[test]
+    fn a_rescheduled_head_waits_for_its_new_time() {
+        let mut queue = RetryQueue::new(Vec::new());
+        let head = queue.push(A, 10, at(0), Some(at(0)));
+        take(&mut queue, 0);
+        queue.reschedule(head, at(500));
+        queue.finished(A);
+        assert_eq!(queue.next_due(), Some(at(500)));
+        queue.remove(head);
+        assert_eq!((queue.next_due(), queue.len(), queue.bytes()), (None, 0, 0));
+    }
+
+    #[test]
+    fn ids_go_on_after_those_of_the_store() {
+        let entry = WaitingRef { id: RetryId(41), key: A, due: None, size: 1, timestamp: at(3) };
+        let mut queue = RetryQueue::new(vec![entry]);
+        assert_eq!(queue.push(A, 1, at(9), None), RetryId(42));
+        assert_eq!(queue.oldest(), Some(at(3)));
+        assert_eq!(take(&mut queue, 0), [(A, vec![RetryId(41), RetryId(42)])]);
+    }
+}

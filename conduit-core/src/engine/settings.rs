@@ -1,0 +1,45 @@
+//! What an engine can be told to do differently.
+
+use std::time::Duration;
+
+/// Times and bounds of an engine. The defaults suit a server with a few hundred subscriptions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// How long a lease lasts without renewal; it is renewed three times as often. Default 10 s.
+    pub lease_time: Duration,
+    /// How long calls in hand may take to finish when the engine stops. Default 30 s.
+    pub shutdown_timeout: Duration,
+    /// Most unsettled records of a subscription in memory. Default 4,096.
+    pub max_in_flight_records: usize,
+    /// Most bytes of unsettled records of a subscription in memory, but for a single larger one. Default 16 MiB.
+    pub max_in_flight_bytes: usize,
+    /// Most records read but behind the position, settled or not: a bound of the gap list. Default 20,000.
+    pub max_ahead: usize,
+    /// Most waiting records of a subscription; beyond it the subscription stops reading. Default 100,000.
+    pub max_waiting_records: usize,
+    /// Most bytes of waiting records of a subscription. Default 256 MiB.
+    pub max_waiting_bytes: usize,
+    /// Least time between two commits of the engine. Default 50 ms.
+    pub commit_interval: Duration,
+    /// How often an idle subscription's position is committed. Default 10 s.
+    pub idle_commit_interval: Duration,
+    /// Seed of the jitter of retries. Default: made of the worker's identity.
+    pub seed: Option<u64>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            lease_time: Duration::from_secs(10),
+            shutdown_timeout: Duration::from_secs(30),
+            max_in_flight_records: 4096,
+            max_in_flight_bytes: 16 * 1024 * 1024,
+            max_ahead: 20_000,
+            max_waiting_records: 100_000,
+            max_waiting_bytes: 256 * 1024 * 1024,
+            commit_interval: Duration::from_millis(50),
+            idle_commit_interval: Duration::from_secs(10),
+            seed: None,
+        }
+    }
+}

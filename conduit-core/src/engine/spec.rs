@@ -1,0 +1,116 @@
+//! What an engine is asked to run.
+
+use std::sync::Arc;
+
+use crate::contract::{Sink, WatchTarget};
+use crate::delivery::RetryPolicy;
+use crate::value::{ClusterTime, CollectionName, DestinationId, InvalidName, Record, RecordType};
+
+/// Decides which records a subscription wants.
+pub trait Filter: std::fmt::Debug + Send + Sync + 'static {
+    /// Whether the record is wanted. Called once for each record, in the reading path: it must not block.
+    fn matches(&self, record: &Record) -> bool;
+}
+
+/// Wants records of some types only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TypeFilter(pub Vec<RecordType>);
+
+impl Filter for TypeFilter {
+    fn matches(&self, record: &Record) -> bool {
+        self.0.contains(&record.record_type())
+    }
+}
+
+/// One destination of a collection.
+#[derive(Clone, Debug)]
+pub struct SubscriptionSpec {
+    pub(crate) id: DestinationId,
+    pub(crate) sink: Arc<dyn Sink>,
+    pub(crate) start: Option<ClusterTime>,
+    pub(crate) revision: u64,
+    pub(crate) filter: Option<Arc<dyn Filter>>,
+    pub(crate) retry: RetryPolicy,
+}
+
+impl SubscriptionSpec {
+    /// Delivers to `sink` under the durable identity `id`.
+    #[must_use]
+    pub fn new(id: DestinationId, sink: impl Sink) -> Self {
+        let retry = RetryPolicy::default();
+        Self { id, sink: Arc::new(sink), start: None, revision: 0, filter: None, retry }
+    }
+
+    /// Starts at `time` if the store has no state kept under this same start. Default: when first run.
+    #[must_use]
+    pub fn with_start(mut self, time: ClusterTime) -> Self {
+        self.start = Some(time);
+        self
+    }
+
+    /// Tells one configuration from another: a running subscription whose revision changes is drained and started
+    /// again from where it stands. Default 0.
+    #[must_use]
+    pub fn with_revision(mut self, revision: u64) -> Self {
+        self.revision = revision;
+        self
+    }
+
+    /// Delivers only what `filter` wants. Default: everything.
+    #[must_use]
+    pub fn with_filter(mut self, filter: impl Filter) -> Self {
+        self.filter = Some(Arc::new(filter));
+        self
+    }
+
+    /// Retries by `policy`.
+    #[must_use]
+    pub fn with_retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+}
+
+/// A collection and where its records go.
+#[derive(Clone, Debug)]
+pub struct CollectionSpec {
+    pub(crate) target: WatchTarget,
+    pub(crate) subscriptions: Vec<SubscriptionSpec>,
+}
+
+impl CollectionSpec {
+    /// Watches `target`, so far for nobody.
+    #[must_use]
+    pub fn new(target: WatchTarget) -> Self {
+        Self { target, subscriptions: Vec::new() }
+    }
+
+    /// Watches the collection with this name by `_id`, so far for nobody.
+    ///
+    /// # Errors
+    /// If the name is not legal.
+    pub fn named(name: &str) -> Result<Self, InvalidName> {
+        Ok(Self::new(WatchTarget::new(CollectionName::new(name)?)))
+    }
+
+    /// Adds a destination.
+    #[must_use]
+    pub fn with_subscription(mut self, subscription: SubscriptionSpec) -> Self {
+        self.subscriptions.push(subscription);
+        self
+    }
+
+    /// Adds a destination with all defaults.
+    ///
+    /// # Errors
+    /// If the id is not legal.
+    pub fn to(self, id: &str, sink: impl Sink) -> Result<Self, InvalidName> {
+        Ok(self.with_subscription(SubscriptionSpec::new(DestinationId::new(id)?, sink)))
+    }
+
+    /// Returns the collection's name.
+    #[must_use]
+    pub fn name(&self) -> &CollectionName {
+        &self.target.collection
+    }
+}

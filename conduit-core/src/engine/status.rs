@@ -1,0 +1,228 @@
+//! What can be seen of a subscription from outside.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::contract::SettledAs;
+use crate::value::{DestinationId, Position, SubscriptionId, WallTime};
+
+/// What a subscription is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum SubscriptionPhase {
+    /// Its stream is not open yet.
+    #[default]
+    Starting,
+    /// It reads changes as they happen.
+    Streaming,
+    /// It reads changes of the past.
+    CatchingUp,
+    /// Another worker holds the collection's lease.
+    WaitingForLease,
+    /// It cannot go on without an operator; the reason says why.
+    Halted,
+}
+
+/// A subscription as seen from outside.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SubscriptionStatus {
+    /// The destination.
+    pub id: DestinationId,
+    /// What it is doing.
+    pub phase: SubscriptionPhase,
+    /// Why, if that needs a reason.
+    pub reason: Option<String>,
+    /// Since when.
+    pub since: WallTime,
+    /// Age of the oldest unsettled change, waiting ones included; zero when everything is read and settled; `None` until
+    /// it is known.
+    pub lag_seconds: Option<f64>,
+    /// The source's time of the committed position.
+    pub position_time: Option<WallTime>,
+    /// Records delivered since this process started.
+    pub delivered: u64,
+    /// Records passed over since this process started.
+    pub filtered: u64,
+    /// Failed attempts that were followed by a wait, since this process started.
+    pub retried: u64,
+    /// Records given up since this process started.
+    pub dead_lettered: u64,
+    /// Records that wait.
+    pub retry_length: u64,
+    /// Dead letters.
+    pub dlq_length: u64,
+    /// Deliveries a second, over the last ten seconds or so.
+    pub rate: f64,
+    /// Why the last failed attempt failed.
+    pub last_error: Option<String>,
+    /// When that was.
+    pub last_error_time: Option<WallTime>,
+}
+
+/// The status of one subscription, written by its task and read by anyone.
+#[derive(Debug)]
+pub(crate) struct StatusCell {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    status: SubscriptionStatus,
+    /// Whether the stream was read to its end, and the newest change read.
+    reached_end: bool,
+    last_read: Option<WallTime>,
+    oldest_open: Option<WallTime>,
+    window_start: WallTime,
+    window_count: u64,
+}
+
+/// How a rate is averaged.
+const RATE_WINDOW_MS: i64 = 5_000;
+
+impl StatusCell {
+    pub(crate) fn new(id: &SubscriptionId, now: WallTime) -> Self {
+        let status = SubscriptionStatus {
+            id: id.destination.clone(),
+            phase: SubscriptionPhase::Starting,
+            reason: None,
+            since: now,
+            lag_seconds: None,
+            position_time: None,
+            delivered: 0,
+            filtered: 0,
+            retried: 0,
+            dead_lettered: 0,
+            retry_length: 0,
+            dlq_length: 0,
+            rate: 0.0,
+            last_error: None,
+            last_error_time: None,
+        };
+        Self {
+            inner: Mutex::new(Inner {
+                status,
+                reached_end: false,
+                last_read: None,
+                oldest_open: None,
+                window_start: now,
+                window_count: 0,
+            }),
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_phase(&self, phase: SubscriptionPhase, reason: Option<String>, now: WallTime) {
+        let status = &mut self.inner().status;
+        if status.phase != phase || status.reason != reason {
+            status.phase = phase;
+            status.since = now;
+            status.reason = reason;
+        }
+    }
+
+    /// Counts a settled record or a failed attempt.
+    pub(crate) fn count(&self, settled: SettledAs, error: Option<&str>, now: WallTime) {
+        let mut inner = self.inner();
+        let status = &mut inner.status;
+        match settled {
+            SettledAs::Delivered => status.delivered += 1,
+            SettledAs::Filtered => status.filtered += 1,
+            SettledAs::Retried => status.retried += 1,
+            SettledAs::DeadLettered => {
+                status.dead_lettered += 1;
+                status.dlq_length += 1;
+            }
+        }
+        if let Some(error) = error {
+            status.last_error = Some(error.to_owned());
+            status.last_error_time = Some(now);
+        }
+        if settled == SettledAs::Delivered {
+            inner.window_count += 1;
+            inner.roll_window(now);
+        }
+    }
+
+    pub(crate) fn set_counts(&self, retry_length: usize, dlq_length: Option<u64>) {
+        let status = &mut self.inner().status;
+        status.retry_length = retry_length as u64;
+        status.dlq_length = dlq_length.unwrap_or(status.dlq_length);
+    }
+
+    /// Notes how far was read: whether to the end, the newest change, and the oldest that is not settled.
+    pub(crate) fn set_progress(
+        &self,
+        reached_end: Option<bool>,
+        last_read: Option<WallTime>,
+        oldest_open: Option<WallTime>,
+    ) {
+        let mut inner = self.inner();
+        inner.reached_end = reached_end.unwrap_or(inner.reached_end);
+        inner.last_read = last_read.or(inner.last_read);
+        inner.oldest_open = oldest_open;
+    }
+
+    pub(crate) fn set_position(&self, position: &Position) {
+        self.inner().status.position_time = Some(position.time().wall_time());
+    }
+
+    /// Forgets what was known of the stream: it is being opened anew.
+    pub(crate) fn reopened(&self) {
+        let mut inner = self.inner();
+        inner.reached_end = false;
+        inner.last_read = None;
+    }
+
+    pub(crate) fn snapshot(&self, now: WallTime) -> SubscriptionStatus {
+        let mut inner = self.inner();
+        inner.roll_window(now);
+        let mut status = inner.status.clone();
+        status.lag_seconds = match (inner.oldest_open, inner.reached_end) {
+            (Some(oldest), _) => Some(now.since(oldest).as_secs_f64()),
+            (None, true) => Some(0.0),
+            (None, false) => inner.last_read.map(|last| now.since(last).as_secs_f64()),
+        };
+        status
+    }
+}
+
+impl Inner {
+    fn roll_window(&mut self, now: WallTime) {
+        let elapsed = now.as_millis() - self.window_start.as_millis();
+        if elapsed >= RATE_WINDOW_MS {
+            // Counts of one process in one window are far below 2^52.
+            #[allow(clippy::cast_precision_loss)]
+            let rate = self.window_count as f64 * 1000.0 / elapsed as f64;
+            self.status.rate = rate;
+            self.window_start = now;
+            self.window_count = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::CollectionName;
+
+    #[test]
+    fn lag_is_absent_until_known_then_the_age_of_the_oldest_open_change() {
+        let id = SubscriptionId {
+            collection: CollectionName::new("c").unwrap(),
+            destination: DestinationId::new("d").unwrap(),
+        };
+        let at = WallTime::from_millis;
+        let cell = StatusCell::new(&id, at(0));
+        assert_eq!(cell.snapshot(at(1)).lag_seconds, None);
+        cell.set_progress(Some(false), Some(at(4_000)), None);
+        assert_eq!(cell.snapshot(at(10_000)).lag_seconds, Some(6.0));
+        cell.set_progress(Some(true), None, Some(at(7_000)));
+        assert_eq!(cell.snapshot(at(10_000)).lag_seconds, Some(3.0));
+        cell.set_progress(Some(true), None, None);
+        assert_eq!(cell.snapshot(at(10_000)).lag_seconds, Some(0.0));
+    }
+}

@@ -1,0 +1,7 @@
+//! The whole engine on parts in memory, under paused time.
+
+mod harness;
+
+mod configuration;
+mod order_and_retries;
+mod restarts;

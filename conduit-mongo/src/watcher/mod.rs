@@ -1,0 +1,16 @@
+//! Change streams: opened by a watcher, read by a task of their own, decoded where their records are wanted.
+
+mod error;
+mod event;
+mod mongo_watcher;
+mod reader;
+mod reply;
+mod settings;
+mod shape;
+mod source;
+mod stream;
+mod token;
+mod transcoder;
+
+pub use mongo_watcher::MongoWatcher;
+pub use settings::StreamSettings;

@@ -1,0 +1,123 @@
+//! Watches the collections of one MongoDB database.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use bson::doc;
+use conduit_core::{ClusterTime, Position, RecordStream, StreamIdentity, WatchError, WatchTarget, Watcher};
+use mongodb::Database;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::error::{Phase, watch_error};
+use super::reader::{OpenGauge, Reader};
+use super::settings::StreamSettings;
+use super::shape::StreamShape;
+use super::stream::MongoStream;
+use super::transcoder::Transcoder;
+
+/// Watches the collections of one database through change streams.
+///
+/// Each stream it opens is one change stream on the whole database, matched to the targets' names, because
+/// the server reads its oplog once for every change stream. The database's client needs the actions `find`
+/// and `changeStream` on the database, and a replica set or sharded cluster of MongoDB 4.4 or newer; targets
+/// with old images or key fields need 6.0. Cloning is cheap; clones count their open streams together. All of
+/// it must be used within a tokio runtime.
+#[derive(Clone)]
+pub struct MongoWatcher {
+    database: Database,
+    settings: StreamSettings,
+    open: watch::Sender<usize>,
+}
+
+impl MongoWatcher {
+    /// Watches collections of `database`.
+    #[must_use]
+    pub fn new(database: Database) -> Self {
+        Self::with_settings(database, StreamSettings::default())
+    }
+
+    /// Watches collections of `database`, reading as the settings say.
+    #[must_use]
+    pub fn with_settings(database: Database, settings: StreamSettings) -> Self {
+        Self {
+            database,
+            settings,
+            open: watch::Sender::new(0),
+        }
+    }
+
+    /// Returns how many streams are open, or about to be closed, on the server.
+    #[must_use]
+    pub fn open_streams(&self) -> usize {
+        *self.open.borrow()
+    }
+
+    /// Waits until no stream is open any more: a dropped one takes up to its settings' `await_time`.
+    ///
+    /// The driver then still sends the last cursor's end to the server; `mongodb::Client::shutdown` waits for
+    /// that. Cancel-safe.
+    pub async fn closed(&self) {
+        // The sender lives as long as the watcher, so waiting cannot fail.
+        let _ = self.open.subscribe().wait_for(|open| *open == 0).await;
+    }
+}
+
+impl fmt::Debug for MongoWatcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MongoWatcher")
+            .field("database", &self.database.name())
+            .field("open_streams", &self.open_streams())
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Watcher for MongoWatcher {
+    /// Opens a change stream. Cancel-safe: a stream that nobody waits for any more is closed.
+    async fn open(
+        &self,
+        targets: &[WatchTarget],
+        start: &Position,
+    ) -> Result<Box<dyn RecordStream>, WatchError> {
+        let shape = StreamShape::of(targets)?;
+        let options = shape.fingerprint();
+        let (replies, receiver) = mpsc::channel(1);
+        let (opened, answer) = oneshot::channel();
+        let reader = Reader {
+            database: self.database.clone(),
+            shape,
+            settings: self.settings.clone(),
+            replies,
+        };
+        // Ends by itself once its channel is closed; `closed` waits for it.
+        tokio::spawn(reader.run(start.clone(), opened, OpenGauge::new(&self.open)));
+        let source = answer
+            .await
+            .map_err(|_| WatchError::unavailable("the change stream's reader has ended"))??;
+        let transcoder = Transcoder::new(self.database.name(), targets);
+        let identity = StreamIdentity { source, options };
+        Ok(Box::new(MongoStream::new(
+            receiver,
+            transcoder,
+            identity,
+            start,
+            self.settings.batch_size,
+        )))
+    }
+
+    async fn now(&self) -> Result<ClusterTime, WatchError> {
+        let database = self.database.clone();
+        // A task of its own, since a driver's future must not be dropped midway.
+        let ping = tokio::spawn(async move { database.run_command(doc! { "ping": 1 }).await });
+        let reply = ping
+            .await
+            .map_err(|error| WatchError::unavailable("cannot ask for the time").with_source(error))?
+            .map_err(|error| watch_error(&error, Phase::AskingTheTime))?;
+        let time = reply.get_timestamp("operationTime").map_err(|_| {
+            WatchError::invalid(
+                "mongodb tells no operation time: it must be a replica set or sharded cluster",
+            )
+        })?;
+        Ok(ClusterTime::new(time.time, time.increment))
+    }
+}

@@ -1,0 +1,47 @@
+//! Health, readiness, metrics.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use conduit_core::{CollectionStatus, SubscriptionPhase};
+use serde_json::{Value, json};
+
+use super::problem::Problem;
+use super::service::Probes;
+
+/// Answers 200 while the process lives.
+pub(crate) async fn health(State(probes): State<Probes>) -> Json<Value> {
+    let state = probes.health.snapshot();
+    let watchers = probes.collections().await;
+    let all = || watchers.iter().flat_map(|collection| &collection.destinations);
+    let active = all().filter(|status| status.phase == SubscriptionPhase::Streaming).count();
+    Json(json!({
+        "status": "ok",
+        "version": env!("CARGO_PKG_VERSION"),
+        "mongodb": state.mongodb,
+        "state_store": state.state_store,
+        "watchers": { "active": active, "total": all().count() },
+    }))
+}
+
+/// Answers 200 when the server can do its work, else 503 with why.
+pub(crate) async fn ready(State(probes): State<Probes>) -> Response {
+    let obstacles = probes.health.obstacles();
+    if obstacles.is_empty() {
+        return Json(json!({ "status": "ready" })).into_response();
+    }
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", obstacles.join("; ")).into_response()
+}
+
+/// Prometheus' text.
+pub(crate) async fn metrics(State(probes): State<Probes>) -> Response {
+    let collections: Vec<CollectionStatus> = probes.collections().await;
+    match probes.metrics.render(&collections, probes.open_streams()) {
+        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the metrics cannot be written");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the metrics cannot be written").into_response()
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Errors of the API, as RFC 9457 problem details.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::catalog::{CatalogError, Fault, Faults};
+use conduit_core::StateError;
+use conduit_mongo::{AdminError, AdminErrorKind};
+
+/// An error answer.
+#[derive(Debug, Serialize)]
+pub(crate) struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Fault>,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("urn:conduit:problem:{code}"),
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: detail.into(),
+            code,
+            errors: Vec::new(),
+        }
+    }
+
+    pub(crate) fn not_found(name: &str) -> Self {
+        let detail = format!("no collection {name:?} is configured");
+        Self::new(StatusCode::NOT_FOUND, "collection_not_found", detail)
+    }
+
+    pub(crate) fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    pub(crate) fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "dependency_unavailable", detail)
+    }
+
+    pub(crate) fn not_implemented() -> Self {
+        let detail = "this version does not have this operation yet";
+        Self::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", detail)
+    }
+}
+
+impl From<Faults> for Problem {
+    fn from(faults: Faults) -> Self {
+        let errors = faults.into_list();
+        let detail = match errors.as_slice() {
+            [fault] => format!("{} {}", fault.field, fault.message),
+            many => format!("{} faults; see errors", many.len()),
+        };
+        Self { errors, ..Self::bad_request("validation_failed", detail) }
+    }
+}
+
+impl From<CatalogError> for Problem {
+    fn from(error: CatalogError) -> Self {
+        match error {
+            CatalogError::Unavailable(_) => {
+                tracing::warn!(%error, "a request failed");
+                Self::unavailable("MongoDB cannot be reached; try again")
+            }
+            CatalogError::Unreadable(_) => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "unreadable_configuration", error.to_string())
+            }
+            CatalogError::Exists => Self::conflict("collection_exists", error.to_string()),
+            CatalogError::Changed => Self::conflict("version_conflict", format!("{error}; read it and try again")),
+        }
+    }
+}
+
+impl From<AdminError> for Problem {
+    fn from(error: AdminError) -> Self {
+        let message = error.to_string();
+        match error.kind() {
+            AdminErrorKind::InvalidInput | AdminErrorKind::NotSupported => Faults::of("collection_name", message).into(),
+            AdminErrorKind::Conflict => Self::conflict("index_conflict", message),
+            _ => {
+                tracing::warn!(%error, source = ?std::error::Error::source(&error).map(ToString::to_string), "a request failed");
+                Self::unavailable(format!("MongoDB cannot do it now: {message}"))
+            }
+        }
+    }
+}
+
+impl From<StateError> for Problem {
+    fn from(error: StateError) -> Self {
+        tracing::warn!(%error, "a request failed");
+        Self::unavailable(format!("the state store cannot be reached: {error}"))
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, axum::Json(self)).into_response();
+        let problem_json = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, problem_json);
+        response
+    }
+}

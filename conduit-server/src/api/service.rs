@@ -1,0 +1,105 @@
+//! The routes.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use conduit_core::{CollectionStatus, Handle};
+use conduit_mongo::MongoWatcher;
+
+use super::app::App;
+use super::problem::Problem;
+use super::{auth, collections, dead_letters, probes, status};
+use crate::bulletin::Bulletin;
+use crate::health::Health;
+use crate::metrics::Metrics;
+
+/// What the probes look at. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Probes {
+    pub(crate) health: Health,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) bulletin: Bulletin,
+    /// This process's own engine and watcher, if it has one.
+    pub(crate) engine: Option<(Handle, MongoWatcher)>,
+}
+
+impl Probes {
+    /// What this process's worker runs, or, of an API alone, what all workers say.
+    pub(crate) async fn collections(&self) -> Vec<CollectionStatus> {
+        match &self.engine {
+            Some((handle, _)) => handle.status(),
+            None => {
+                let statuses = self.bulletin.statuses().await.unwrap_or_default();
+                let held = statuses.into_iter().filter(|(worker, status)| status.holder.as_ref() == Some(worker));
+                held.map(|(_, status)| status).collect()
+            }
+        }
+    }
+
+    pub(crate) fn open_streams(&self) -> usize {
+        self.engine.as_ref().map_or(0, |(_, watcher)| watcher.open_streams())
+    }
+}
+
+/// The routes that every role serves.
+pub(crate) fn probe_routes(probes: Probes) -> Router {
+    Router::new()
+        .route("/health", get(probes::health))
+        .route("/ready", get(probes::ready))
+        .route("/metrics", get(probes::metrics))
+        .with_state(probes)
+}
+
+/// Everything that the API serves.
+pub(crate) fn api_routes(app: App, probes: Probes) -> Router {
+    let collection = get(collections::get)
+        .put(collections::replace)
+        .patch(collections::patch)
+        .delete(collections::delete);
+    let api = Router::new()
+        .route("/api/collections", get(collections::list).post(collections::create))
+        .route("/api/collections/{name}", collection)
+        .route("/api/collections/{name}/status", get(status::one))
+        .route("/api/collections/{name}/dlq", get(dead_letters::list).delete(not_implemented))
+        .route("/api/status", get(status::all))
+        .route("/api/collections/{name}/pause", any(not_implemented))
+        .route("/api/collections/{name}/resume", any(not_implemented))
+        .route("/api/collections/{name}/rewind", any(not_implemented))
+        .route("/api/collections/{name}/dlq/redrive", any(not_implemented))
+        .route("/api/collections/{name}/tail", any(not_implemented))
+        .route("/api/collections/{name}/test", any(not_implemented))
+        .route("/api/filters/test", any(not_implemented))
+        .route("/openapi.json", any(not_implemented))
+        .route("/docs", any(not_implemented))
+        .route("/", any(not_implemented))
+        .with_state(app.clone());
+    finish(api.merge(probe_routes(probes)), app)
+}
+
+fn finish(routes: Router, app: App) -> Router {
+    routes
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(axum::middleware::from_fn_with_state(app, auth::check))
+}
+
+/// What a worker alone serves. Its metrics name collections, so they are as open as its address: loopback by default.
+pub(crate) fn worker_routes(probes: Probes) -> Router {
+    probe_routes(probes).fallback(not_found).method_not_allowed_fallback(method_not_allowed)
+}
+
+async fn not_implemented() -> Problem {
+    Problem::not_implemented()
+}
+
+async fn not_found() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
+}
+
+async fn method_not_allowed() -> Response {
+    let detail = "this path does not take this method";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).into_response()
+}

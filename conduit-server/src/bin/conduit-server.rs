@@ -1,0 +1,20 @@
+//! The server: `conduit-server run`, `api`, `worker` or `dev`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use conduit_server::Command;
+
+/// Delivers the changes of MongoDB collections to HTTP endpoints, at least once and in order per document.
+///
+/// Configured by the environment: MONGODB_URI, MONGODB_DATABASE, REDIS_URI and others; see the README.
+#[derive(Debug, Parser)]
+#[command(name = "conduit-server", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+fn main() -> ExitCode {
+    conduit_server::serve(Arguments::parse().command.unwrap_or(Command::Run))
+}

@@ -1,0 +1,111 @@
+//! What API and worker tell each other: that the configuration changed, and how the worker does.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use conduit_core::{CollectionName, CollectionStatus, StateError, WorkerId};
+use conduit_state::{ConfigChanges, RedisStore};
+use tokio::sync::watch;
+
+/// Told within this process, and through Redis to other processes if there is one.
+#[derive(Clone, Debug)]
+pub(crate) struct Bulletin {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    redis: Option<Arc<RedisStore>>,
+    changes: watch::Sender<u64>,
+    statuses: Mutex<BTreeMap<WorkerId, Vec<CollectionStatus>>>,
+}
+
+/// Yields whenever the configuration may have changed.
+#[derive(Debug)]
+pub(crate) struct Changes {
+    local: watch::Receiver<u64>,
+    redis: Option<ConfigChanges>,
+}
+
+impl Bulletin {
+    pub(crate) fn new(redis: Option<Arc<RedisStore>>) -> Self {
+        let shared = Shared { redis, changes: watch::Sender::new(0), statuses: Mutex::default() };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Tells that a collection's configuration changed. A Redis that is down is no error: workers poll.
+    pub(crate) async fn tell_change(&self, collection: &CollectionName) {
+        self.shared.changes.send_modify(|count| *count += 1);
+        if let Some(redis) = &self.shared.redis
+            && let Err(error) = redis.publish_config_change(collection).await
+        {
+            tracing::warn!(%collection, %error, "the change is not announced: workers see it at their next poll");
+        }
+    }
+
+    pub(crate) fn changes(&self) -> Changes {
+        Changes {
+            local: self.shared.changes.subscribe(),
+            redis: self.shared.redis.as_ref().map(|redis| redis.subscribe_config_changes()),
+        }
+    }
+
+    /// Publishes how a worker does.
+    pub(crate) async fn put_status(&self, worker: &WorkerId, status: Vec<CollectionStatus>) -> Result<(), StateError> {
+        let Some(redis) = &self.shared.redis else {
+            self.statuses_here().insert(worker.clone(), status);
+            return Ok(());
+        };
+        let text = serde_json::to_string(&status).map_err(|error| StateError::corrupt("a status has no JSON").with_source(error))?;
+        redis.put_status(worker, &text).await
+    }
+
+    /// Takes a worker's status back, since it ends.
+    pub(crate) async fn drop_status(&self, worker: &WorkerId) -> Result<(), StateError> {
+        match &self.shared.redis {
+            Some(redis) => redis.drop_status(worker).await,
+            None => {
+                self.statuses_here().remove(worker);
+                Ok(())
+            }
+        }
+    }
+
+    /// Returns what every live worker says of its collections.
+    pub(crate) async fn statuses(&self) -> Result<Vec<(WorkerId, CollectionStatus)>, StateError> {
+        let Some(redis) = &self.shared.redis else {
+            let statuses = self.statuses_here();
+            let all = statuses.iter();
+            let each = all.flat_map(|(worker, own)| own.iter().map(|status| (worker.clone(), status.clone())));
+            return Ok(each.collect());
+        };
+        let mut all = Vec::new();
+        for published in redis.statuses().await? {
+            // A worker of another version may say what this one does not understand.
+            match serde_json::from_str::<Vec<CollectionStatus>>(&published.status) {
+                Ok(own) => all.extend(own.into_iter().map(|status| (published.worker.clone(), status))),
+                Err(error) => tracing::debug!(worker = %published.worker, %error, "a status is not understood"),
+            }
+        }
+        Ok(all)
+    }
+
+    fn statuses_here(&self) -> std::sync::MutexGuard<'_, BTreeMap<WorkerId, Vec<CollectionStatus>>> {
+        self.shared.statuses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Changes {
+    /// Waits for the next sign of a change. Cancel-safe.
+    pub(crate) async fn next(&mut self) {
+        let local = self.local.changed();
+        match &mut self.redis {
+            Some(redis) => tokio::select! {
+                _ = local => {}
+                _ = redis.next() => {}
+            },
+            // The sender lives as long as the process's bulletin.
+            None => drop(local.await),
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! A collection's configuration: what the API takes, shows and stores.
+
+use conduit_core::{CollectionName, ImageFormat, Images, WatchTarget};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::destination::Destination;
+use super::faults::{Faults, Fields};
+
+/// A validated configuration. Stored as it is in `config.collections`, secrets included.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CollectionConfig {
+    pub(crate) collection_name: CollectionName,
+    pub(crate) primary_key: Option<String>,
+    pub(crate) sort_key: Option<String>,
+    pub(crate) stream_enabled: bool,
+    pub(crate) old_image: bool,
+    pub(crate) ttl_attribute: Option<String>,
+    pub(crate) deletion_protection: bool,
+    pub(crate) image_format: ImageFormat,
+    pub(crate) destinations: Vec<Destination>,
+}
+
+const KNOWN: &str = "collection_name, primary_key, sort_key, stream_enabled, old_image, ttl_attribute, \
+                     deletion_protection, image_format, destinations";
+
+impl CollectionConfig {
+    /// Reads and checks a body. `stored` is the configuration that it replaces: a key schema that is left out stays, and a
+    /// masked secret keeps its stored value.
+    ///
+    /// # Errors
+    /// Every fault of the body.
+    pub(crate) fn read(body: Value, stored: Option<&Self>) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        let config = Self::collect(body, stored, &mut faults);
+        match config {
+            Some(config) if faults.is_empty() => Ok(config),
+            _ => Err(faults),
+        }
+    }
+
+    fn collect(body: Value, stored: Option<&Self>, faults: &mut Faults) -> Option<Self> {
+        let mut fields = Fields::of(body, "", faults)?;
+        let collection_name = read_name(&mut fields, stored);
+        let primary_key = read_field_name(&mut fields, "primary_key");
+        let sort_key = read_field_name(&mut fields, "sort_key");
+        let ttl_attribute = read_field_name(&mut fields, "ttl_attribute");
+        let stream_enabled = fields.boolean("stream_enabled", false);
+        let old_image = fields.boolean("old_image", false);
+        let deletion_protection = fields.boolean("deletion_protection", true);
+        let image_format = match fields.string("image_format").as_deref() {
+            None | Some("json") => ImageFormat::Json,
+            Some("extjson") => ImageFormat::Extjson,
+            Some(_) => {
+                fields.fault("image_format", "must be \"json\" or \"extjson\"");
+                ImageFormat::Json
+            }
+        };
+        let destinations = fields.array("destinations").unwrap_or_default();
+        let (primary_key, sort_key) = match (primary_key, sort_key, stored) {
+            (None, None, Some(stored)) => (stored.primary_key.clone(), stored.sort_key.clone()),
+            (primary_key, sort_key, _) => (primary_key, sort_key),
+        };
+        if sort_key.is_some() && primary_key.is_none() {
+            fields.fault("sort_key", "needs primary_key");
+        }
+        if sort_key.is_some() && sort_key == primary_key {
+            fields.fault("sort_key", "must be another field than primary_key");
+        }
+        let stored = stored.map_or(&[][..], |stored| &stored.destinations);
+        let destinations = Destination::read_all(destinations, stored, fields.faults());
+        fields.finish(KNOWN);
+        Some(Self {
+            collection_name: collection_name?,
+            primary_key,
+            sort_key,
+            stream_enabled,
+            old_image,
+            ttl_attribute,
+            deletion_protection,
+            image_format,
+            destinations,
+        })
+    }
+
+    /// Returns what the API shows: every field, secrets masked. `read` takes it unchanged.
+    pub(crate) fn show(&self) -> Value {
+        json!({
+            "collection_name": self.collection_name,
+            "primary_key": self.primary_key,
+            "sort_key": self.sort_key,
+            "stream_enabled": self.stream_enabled,
+            "old_image": self.old_image,
+            "ttl_attribute": self.ttl_attribute,
+            "deletion_protection": self.deletion_protection,
+            "image_format": self.image_format,
+            "destinations": self.destinations.iter().map(Destination::show).collect::<Vec<Value>>(),
+        })
+    }
+
+    /// Returns the key schema's fields; none in native mode.
+    pub(crate) fn key_fields(&self) -> Vec<String> {
+        self.primary_key.iter().chain(&self.sort_key).cloned().collect()
+    }
+
+    /// Whether the collection has to keep pre- and post-images.
+    pub(crate) fn needs_images(&self) -> bool {
+        self.old_image || (self.stream_enabled && self.primary_key.is_some())
+    }
+
+    /// Returns what the engine has to watch.
+    pub(crate) fn target(&self) -> WatchTarget {
+        WatchTarget {
+            collection: self.collection_name.clone(),
+            key_fields: self.key_fields(),
+            images: if self.old_image { Images::NewAndOld } else { Images::New },
+            image_format: self.image_format,
+        }
+    }
+}
+
+fn read_name(fields: &mut Fields<'_>, stored: Option<&CollectionConfig>) -> Option<CollectionName> {
+    let name = match (fields.string("collection_name"), stored) {
+        (Some(name), _) => name,
+        (None, Some(stored)) => return Some(stored.collection_name.clone()),
+        (None, None) => {
+            fields.fault("collection_name", "is required and must be a string");
+            return None;
+        }
+    };
+    if let Some(stored) = stored
+        && stored.collection_name.as_str() != name
+    {
+        let message = format!("cannot be changed: the path names {:?}", stored.collection_name.as_str());
+        fields.fault("collection_name", message);
+        return None;
+    }
+    if let Err(message) = check_collection_name(&name) {
+        fields.fault("collection_name", message);
+        return None;
+    }
+    CollectionName::new(name).ok()
+}
+
+/// The rules of MongoDB, and those of Conduit's own state keys.
+fn check_collection_name(name: &str) -> Result<(), &'static str> {
+    if name.is_empty() {
+        return Err("cannot be empty");
+    }
+    // A namespace is at most 255 bytes with the database's name, which is at most 63.
+    if name.len() > 190 {
+        return Err("cannot be longer than 190 bytes");
+    }
+    if name.contains('$') || name.contains('\0') || name.contains(':') {
+        return Err("cannot hold `$`, `:` or NUL");
+    }
+    if name.chars().any(char::is_control) {
+        return Err("cannot hold control characters");
+    }
+    if name.starts_with("system.") || name.contains(".system.") || name == "system" {
+        return Err("cannot be a system collection");
+    }
+    if name == super::CATALOG_COLLECTION {
+        return Err("config.collections is where Conduit keeps its configuration: choose another name");
+    }
+    if name.starts_with('.') || name.ends_with('.') || name.contains("..") {
+        return Err("cannot begin or end with `.`, nor hold `..`");
+    }
+    Ok(())
+}
+
+fn read_field_name(fields: &mut Fields<'_>, name: &str) -> Option<String> {
+    let value = fields.string(name)?;
+    let problem = if value.is_empty() {
+        Some("cannot be empty")
+    } else if value.len() > 255 {
+        Some("cannot be longer than 255 bytes")
+    } else if value.starts_with('$') || value.contains('\0') {
+        Some("cannot begin with `$` or hold NUL")
+    } else if value.contains('.') {
+        Some("must be a top-level field: it cannot hold `.`")
+    } else {
+        None
+    };
+    if let Some(problem) = problem {
+        fields.fault(name, problem);
+        return None;
+    }
+    if name != "ttl_attribute" && value == "_id" {
+        fields.fault(name, "_id is the key already: leave the key schema out");
+        return None;
+    }
+    if name == "ttl_attribute" && value == "_id" {
+        fields.fault(name, "cannot be _id: MongoDB does not expire documents by it");
+        return None;
+    }
+    Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(body: Value) -> Vec<String> {
+        let faults = CollectionConfig::read(body, None).unwrap_err();
+        faults.into_list().into_iter().map(|fault| fault.field).collect()
+    }
+
+    #[test]
+    fn what_is_left_out_takes_its_default() {
+        let config = CollectionConfig::read(json!({"collection_name": "orders"}), None).unwrap();
+        let wanted = json!({
+            "collection_name": "orders", "primary_key": null, "sort_key": null, "stream_enabled": false,
+            "old_image": false, "ttl_attribute": null, "deletion_protection": true, "image_format": "json",
+            "destinations": []
+        });
+        assert_eq!(config.show(), wanted);
+    }
+
+    #[test]
+    fn what_is_shown_is_taken_unchanged() {
+        let body = json!({
+            "collection_name": "orders", "primary_key": "pk", "sort_key": "sk", "stream_enabled": true,
+            "old_image": true, "ttl_attribute": "expiresAt", "deletion_protection": false,
+            "image_format": "extjson", "destinations": [
+                {"type": "http", "endpoint": "https://example.com/hook?key=1", "bearer_token": "s3cret",
+                 "event_types": ["DELETE", "INSERT"], "max_retries": 0, "timeout": "500ms"}
+            ]
+        });
+        let config = CollectionConfig::read(body, None).unwrap();
+        let again = CollectionConfig::read(config.show(), Some(&config)).unwrap();
+        assert_eq!(again, config);
+        assert!(!config.show().to_string().contains("s3cret"));
+        assert_eq!(config.show()["destinations"][0]["event_types"], json!(["INSERT", "REMOVE"]));
+    }
+
+    #[test]
+    fn illegal_names_are_refused() {
+        for name in ["", "a:b", "a$b", "system.users", "config.collections", ".a", "a..b", "a\u{0}b", &"x".repeat(191)] {
+            assert_eq!(places(json!({ "collection_name": name })), ["collection_name"], "{name:?} was taken");
+        }
+        for name in ["orders", "a.b", "Ünïcode", "with-dash_1"] {
+            assert!(CollectionConfig::read(json!({ "collection_name": name }), None).is_ok(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once() {
+        let body = json!({
+            "collection_name": 5, "sort_key": "sk", "stream_enabled": "yes", "image_format": "xml", "odd": 1,
+            "destinations": [{"type": "http"}, {"type": "carrier-pigeon"}, 7]
+        });
+        let wanted = [
+            "collection_name", "stream_enabled", "image_format", "sort_key", "destinations[0].endpoint",
+            "destinations[1].type", "destinations[2]", "odd",
+        ];
+        let mut found = places(body);
+        found.sort_unstable();
+        let mut wanted = wanted.map(str::to_owned);
+        wanted.sort_unstable();
+        assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn a_key_schema_left_out_stays() {
+        let body = json!({"collection_name": "c", "primary_key": "pk"});
+        let stored = CollectionConfig::read(body, None).unwrap();
+        let read = CollectionConfig::read(json!({"stream_enabled": true}), Some(&stored)).unwrap();
+        assert_eq!(read.primary_key.as_deref(), Some("pk"));
+        assert!(read.needs_images());
+    }
+}

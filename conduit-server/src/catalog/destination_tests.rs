@@ -1,0 +1,98 @@
+use super::*;
+
+fn read(value: Value, stored: &[Destination]) -> Result<Destination, Vec<(String, String)>> {
+    let mut faults = Faults::default();
+    let mut read = Destination::read_all(vec![value], stored, &mut faults);
+    if faults.is_empty() {
+        return Ok(read.remove(0));
+    }
+    Err(faults.into_list().into_iter().map(|fault| (fault.field, fault.message)).collect())
+}
+
+fn http(endpoint: &str) -> Value {
+    json!({"type": "http", "endpoint": endpoint})
+}
+
+#[test]
+fn an_id_is_made_of_the_target_but_not_of_its_query() {
+    let id = |endpoint: &str| read(http(endpoint), &[]).unwrap().id;
+    assert_eq!(id("http://a/x?key=1"), id("http://a/x?key=2"));
+    assert_ne!(id("http://a/x"), id("http://a/y"));
+    assert!(id("http://a/x").as_str().starts_with("http-"));
+}
+
+#[test]
+fn two_destinations_that_come_out_alike_ask_for_an_id() {
+    let mut faults = Faults::default();
+    Destination::read_all(vec![http("http://a/x?k=1"), http("http://a/x?k=2")], &[], &mut faults);
+    let faults = faults.into_list();
+    assert_eq!(faults.len(), 1);
+    assert_eq!(faults[0].field, "destinations[1].id");
+}
+
+#[test]
+fn wrong_endpoints_are_refused_without_being_repeated() {
+    for endpoint in [
+        "", "example.com", "ftp://a/", "http://", "http://user:hunter2@a/", "http://a/#x", "http://169.254.169.254/",
+        "http://[fe80::1]/", "http://2852039166/", "http://[::ffff:169.254.169.254]/",
+    ] {
+        let faults = read(http(endpoint), &[]).expect_err(endpoint);
+        assert_eq!(faults[0].0, "destinations[0].endpoint", "{endpoint:?}");
+        assert!(!faults[0].1.contains("hunter2"));
+    }
+}
+
+#[test]
+fn what_is_not_built_yet_is_refused_not_ignored() {
+    for (field, value) in [
+        ("filter_criteria", json!({"new_image": {"a": [1]}})),
+        ("signing_secret", json!("whsec_x")),
+        ("headers", json!({"x": "y"})),
+        ("batch", json!({"max_records": 10})),
+        ("format", json!("cloudevents")),
+        ("type", json!("eventbridge")),
+    ] {
+        let mut body = http("http://a/");
+        body[field] = value;
+        let faults = read(body, &[]).expect_err(field);
+        assert_eq!(faults[0].0, format!("destinations[0].{field}"));
+    }
+}
+
+#[test]
+fn a_masked_secret_keeps_the_stored_one_for_the_same_origin_only() {
+    let mut body = http("https://a/x");
+    body["id"] = json!("d");
+    body["bearer_token"] = json!("hunter2");
+    let stored = vec![read(body.clone(), &[]).unwrap()];
+    body["bearer_token"] = json!(MASK);
+    body["endpoint"] = json!("https://a/y");
+    assert_eq!(read(body.clone(), &stored).unwrap().bearer_token.unwrap().reveal(), "hunter2");
+    body["endpoint"] = json!("https://b/x");
+    assert_eq!(read(body.clone(), &stored).unwrap_err()[0].0, "destinations[0].bearer_token");
+    assert_eq!(read(body, &[]).unwrap_err()[0].0, "destinations[0].bearer_token");
+    assert!(!format!("{stored:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_change_of_any_field_is_another_revision() {
+    let plain = read(http("http://a/x"), &[]).unwrap();
+    let mut body = http("http://a/x");
+    body["timeout"] = json!("5s");
+    assert_ne!(plain.revision(), read(body, &[]).unwrap().revision());
+    assert_eq!(plain.revision(), read(http("http://a/x"), &[]).unwrap().revision());
+}
+
+#[test]
+fn numbers_and_types_out_of_range_are_refused() {
+    for (field, value) in [
+        ("max_retries", json!(21)), ("max_retries", json!(-1)), ("max_retries", json!(1.5)), ("timeout", json!("0s")),
+        ("timeout", json!("6m")), ("timeout", json!(30)), ("id", json!("Upper")), ("event_types", json!([])),
+        ("bearer_token", json!("two words")), ("bearer_token", json!({"env": "PATH"})), ("odd", json!(1)),
+    ] {
+        let mut body = http("http://a/");
+        body[field] = value.clone();
+        let faults = read(body, &[]).expect_err(&format!("{field} {value}"));
+        assert_eq!(faults[0].0, format!("destinations[0].{field}"));
+    }
+}

@@ -1,0 +1,16 @@
+//! The configured collections: what the API takes, checks, shows and stores.
+
+mod collection_config;
+mod destination;
+mod entry;
+mod faults;
+mod store;
+
+pub(crate) use collection_config::CollectionConfig;
+pub(crate) use destination::Destination;
+pub(crate) use entry::{Deletion, Entry};
+pub(crate) use faults::{Fault, Faults, parse_duration};
+pub(crate) use store::{Catalog, CatalogError};
+
+/// Where the configuration lives, in the database whose collections are watched.
+pub(crate) const CATALOG_COLLECTION: &str = "config.collections";

@@ -1,0 +1,17 @@
+//! The reference host of Conduit: REST control plane, worker, health and metrics.
+//!
+//! The library behind the programs `conduit-server` and `conduit`. It holds no delivery logic: that is conduit-core's.
+
+mod api;
+mod bulletin;
+mod catalog;
+mod dev_mongod;
+mod environment;
+mod health;
+mod logging;
+mod metrics;
+mod server;
+mod timestamp;
+mod worker;
+
+pub use server::{Command, serve};

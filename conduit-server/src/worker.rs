@@ -1,0 +1,175 @@
+//! Keeps the engine running what the configuration says.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use conduit_core::{
+    CollectionName, CollectionSpec, Handle, RetryPolicy, StateStore, SubscriptionId, SubscriptionSpec, TypeFilter,
+};
+use conduit_sinks::http::{HttpClient, HttpConfig, HttpSink};
+
+use crate::bulletin::Bulletin;
+use crate::catalog::{Catalog, CatalogError, Destination, Entry};
+
+/// How often the status is published.
+const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+/// How soon a configuration that could not be read is asked for again.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The part of the server that feeds the engine.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) catalog: Catalog,
+    pub(crate) store: Arc<dyn StateStore>,
+    pub(crate) bulletin: Bulletin,
+    pub(crate) handle: Handle,
+    pub(crate) client: HttpClient,
+    pub(crate) sync_interval: Duration,
+}
+
+/// What the worker remembers between two looks at the configuration.
+#[derive(Debug, Default)]
+struct Memory {
+    /// Collections of the last look, and those whose destinations are off with nothing left to drop.
+    known: BTreeSet<CollectionName>,
+    dropped: BTreeSet<SubscriptionId>,
+    /// Collections that were deleted and may still be draining here.
+    retired: BTreeSet<CollectionName>,
+    is_failing: bool,
+}
+
+impl Worker {
+    /// Follows the configuration: at every announced change, and at the latest every `sync_interval`.
+    pub(crate) async fn follow(&self) {
+        let mut changes = self.bulletin.changes();
+        let mut memory = Memory::default();
+        loop {
+            let wait = match self.look(&mut memory).await {
+                Ok(()) if memory.retired.is_empty() => self.sync_interval,
+                Ok(()) => RETRY_INTERVAL.min(self.sync_interval),
+                Err(error) => {
+                    if !memory.is_failing {
+                        tracing::warn!(%error, "the configuration cannot be read; what runs goes on");
+                    }
+                    memory.is_failing = true;
+                    RETRY_INTERVAL
+                }
+            };
+            tokio::select! {
+                () = changes.next() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    async fn look(&self, memory: &mut Memory) -> Result<(), CatalogError> {
+        let catalog = self.catalog.clone();
+        // In a task of its own, so that the driver's future runs to its end whatever happens to this one.
+        let listing = tokio::spawn(async move { catalog.list().await }).await;
+        let entries = listing.unwrap_or_else(|_died| Err(CatalogError::Changed))?;
+        memory.is_failing = false;
+        let specs = entries.iter().filter(|entry| entry.is_active()).map(|entry| self.spec_of(entry)).collect();
+        if let Err(error) = self.handle.set_collections(specs) {
+            tracing::error!(%error, "the configuration contradicts itself");
+        }
+        self.drop_disabled(&entries, memory).await;
+        self.drop_deleted(&entries, memory).await;
+        Ok(())
+    }
+
+    fn spec_of(&self, entry: &Entry) -> CollectionSpec {
+        let mut spec = CollectionSpec::new(entry.config.target());
+        for destination in &entry.config.destinations {
+            // Without a start the write that turns the stream on is not complete; the next look has it.
+            let Some(start) = entry.start_of(&destination.id) else { continue };
+            match self.sink_of(destination) {
+                Ok(sink) => {
+                    let mut subscription = SubscriptionSpec::new(destination.id.clone(), sink)
+                        .with_start(start)
+                        .with_revision(destination.revision())
+                        .with_retry(RetryPolicy::with_max_retries(destination.max_retries));
+                    if !destination.wants_all_types() {
+                        subscription = subscription.with_filter(TypeFilter(destination.event_types.clone()));
+                    }
+                    spec = spec.with_subscription(subscription);
+                }
+                Err(error) => {
+                    let collection = &entry.config.collection_name;
+                    tracing::error!(%collection, destination = %destination.id, %error, "the destination cannot be used");
+                }
+            }
+        }
+        spec
+    }
+
+    fn sink_of(&self, destination: &Destination) -> Result<HttpSink, conduit_sinks::InvalidConfig> {
+        let mut config = HttpConfig::new(&destination.endpoint).with_timeout(destination.timeout());
+        if let Some(token) = &destination.bearer_token {
+            config = config.with_bearer_token(token.reveal());
+        }
+        HttpSink::with_client(config, self.client.clone())
+    }
+
+    /// A stream that was turned off loses its position and its waiting records; dead letters stay.
+    async fn drop_disabled(&self, entries: &[Entry], memory: &mut Memory) {
+        let running: BTreeSet<CollectionName> =
+            self.handle.status().into_iter().map(|status| status.collection).collect();
+        for entry in entries {
+            let collection = &entry.config.collection_name;
+            for destination in &entry.config.destinations {
+                let id = SubscriptionId { collection: collection.clone(), destination: destination.id.clone() };
+                if entry.is_active() {
+                    memory.dropped.remove(&id);
+                    continue;
+                }
+                // Not while it is still being drained here; the engine's end is seen at the next look.
+                if running.contains(collection) {
+                    memory.retired.insert(collection.clone());
+                    continue;
+                }
+                if !memory.dropped.contains(&id) && self.store.forget(&id).await.is_ok() {
+                    memory.dropped.insert(id);
+                }
+            }
+        }
+    }
+
+    /// What a draining subscription of a deleted collection wrote after its state was dropped is dropped again.
+    async fn drop_deleted(&self, entries: &[Entry], memory: &mut Memory) {
+        let present: BTreeSet<CollectionName> =
+            entries.iter().map(|entry| entry.config.collection_name.clone()).collect();
+        let gone: Vec<CollectionName> = memory.known.difference(&present).cloned().collect();
+        memory.retired.extend(gone);
+        let running: BTreeSet<CollectionName> =
+            self.handle.status().into_iter().map(|status| status.collection).collect();
+        let mut still = BTreeSet::new();
+        for collection in std::mem::take(&mut memory.retired) {
+            if running.contains(&collection) {
+                still.insert(collection);
+            } else if !present.contains(&collection) && self.store.forget_collection(&collection).await.is_err() {
+                still.insert(collection);
+            }
+        }
+        memory.retired = still;
+        memory.known = present;
+    }
+
+    /// Publishes the status every second, and takes it back in the end.
+    pub(crate) async fn publish_status(&self, stop: tokio::sync::oneshot::Receiver<()>) {
+        let worker = self.handle.worker().clone();
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            if let Err(error) = self.bulletin.put_status(&worker, self.handle.status()).await {
+                tracing::debug!(%error, "the status is not published");
+            }
+            tokio::select! {
+                _ = &mut stop => break,
+                () = tokio::time::sleep(STATUS_INTERVAL) => {}
+            }
+        }
+        if let Err(error) = self.bulletin.drop_status(&worker).await {
+            tracing::debug!(%error, "the status stays until it is too old");
+        }
+    }
+}

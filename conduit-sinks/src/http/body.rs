@@ -1,0 +1,121 @@
+//! The body of an answer: read to its end, so that the connection can be used again, and quoted in messages.
+
+use std::time::Duration;
+
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::time;
+
+use crate::secret::{Extent, Secret};
+
+/// Most bytes that are read; beyond it the connection is dropped.
+const MAX_READ: usize = 64 * 1024;
+
+/// Most bytes that are kept for a message.
+const MAX_KEPT: usize = 4 * 1024;
+
+/// Most characters that a message quotes.
+const MAX_QUOTED: usize = 200;
+
+/// Reads `body` to its end, but at most 64 KiB and `patience` long, and returns its beginning.
+pub(super) async fn read(mut body: Incoming, patience: Duration) -> BodyStart {
+    let mut start = BodyStart {
+        bytes: Vec::new(),
+        extent: Extent::Beginning,
+    };
+    let mut count = 0;
+    let reading = async {
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else { return };
+            let Some(data) = frame.data_ref() else { continue };
+            count += data.len();
+            let room = MAX_KEPT - start.bytes.len();
+            start.bytes.extend_from_slice(&data[..data.len().min(room)]);
+            if count > MAX_READ {
+                return;
+            }
+        }
+        if count <= MAX_KEPT {
+            start.extent = Extent::Whole;
+        }
+    };
+    // What comes too late is not missed: the status is known.
+    let _ = time::timeout(patience, reading).await;
+    start
+}
+
+/// The beginning of a body.
+pub(super) struct BodyStart {
+    bytes: Vec<u8>,
+    extent: Extent,
+}
+
+impl BodyStart {
+    /// Returns at most 200 characters of the body in one line, without the credential that the request had.
+    pub(super) fn quote(&self, credential: Option<&Secret>) -> String {
+        let mut text = one_line(&String::from_utf8_lossy(&self.bytes));
+        if let Some(credential) = credential {
+            text = credential.mask(&text, self.extent);
+        }
+        match text.char_indices().nth(MAX_QUOTED) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text,
+        }
+    }
+}
+
+/// Replaces white space and whatever moves the cursor or the direction of writing by single spaces.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    let is_visible = |char: &char| {
+        let is_direction =
+            matches!(char, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        !char.is_control() && !char.is_whitespace() && !is_direction
+    };
+    for char in text.chars() {
+        if is_visible(&char) {
+            line.push(char);
+        } else if !line.is_empty() && !line.ends_with(' ') {
+            line.push(' ');
+        }
+    }
+    line.truncate(line.trim_end().len());
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(text: &str, extent: Extent) -> BodyStart {
+        BodyStart {
+            bytes: text.as_bytes().to_vec(),
+            extent,
+        }
+    }
+
+    #[test]
+    fn a_quote_is_one_line_without_control_characters() {
+        let text = " a\r\n\tb\u{1b}[31m\u{202e}c\0 ";
+        assert_eq!(body(text, Extent::Whole).quote(None), "a b [31m c");
+        assert_eq!(body("", Extent::Whole).quote(None), "");
+    }
+
+    #[test]
+    fn a_quote_has_at_most_200_characters() {
+        assert_eq!(body(&"ä".repeat(200), Extent::Whole).quote(None), "ä".repeat(200));
+        assert_eq!(
+            body(&"ä".repeat(201), Extent::Whole).quote(None),
+            format!("{}…", "ä".repeat(200))
+        );
+    }
+
+    #[test]
+    fn a_quote_never_holds_the_credential_nor_a_part_of_it() {
+        let token = Secret::new("token-1234567890");
+        // Masking makes the text shorter, so that the cut comes into sight.
+        let text = format!("{}token-12345", "token-1234567890".repeat(10));
+        let quote = body(&text, Extent::Beginning).quote(Some(&token));
+        assert_eq!(quote, "*".repeat(88));
+    }
+}

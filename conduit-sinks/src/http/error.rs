@@ -1,0 +1,75 @@
+//! What can go wrong before there is an answer.
+
+use std::error::Error;
+use std::fmt;
+
+use conduit_core::{BoxError, SinkError};
+use hyper_util::client::legacy;
+
+use super::endpoint::Endpoint;
+use crate::InvalidConfig;
+
+/// Why a sink or its client could not be made.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum HttpSetupError {
+    /// The configuration is refused: mend the fields it names.
+    Config(InvalidConfig),
+    /// TLS cannot be set up on this machine.
+    Tls(BoxError),
+}
+
+impl fmt::Display for HttpSetupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(_) => f.write_str("the configuration of the HTTP destination is not valid"),
+            Self::Tls(_) => f.write_str("cannot set up TLS"),
+        }
+    }
+}
+
+impl Error for HttpSetupError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Config(cause) => Some(cause),
+            Self::Tls(cause) => Some(&**cause),
+        }
+    }
+}
+
+impl From<InvalidConfig> for HttpSetupError {
+    fn from(cause: InvalidConfig) -> Self {
+        Self::Config(cause)
+    }
+}
+
+/// Makes the sink's error of a request that got no answer. Which of them the destination has seen is not known,
+/// but for a failed connection.
+pub(super) fn no_answer(error: legacy::Error, endpoint: &Endpoint) -> SinkError {
+    let shown = endpoint.shown();
+    let message = if error.is_connect() {
+        format!("cannot connect to {shown}")
+    } else {
+        format!("no answer from {shown}")
+    };
+    SinkError::unavailable(message).with_source(Cause(error))
+}
+
+/// The client's error without its outermost message, which only says that it is the client's.
+#[derive(Debug)]
+struct Cause(legacy::Error);
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.source() {
+            Some(inner) => fmt::Display::fmt(inner, f),
+            None => fmt::Display::fmt(&self.0, f),
+        }
+    }
+}
+
+impl Error for Cause {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source().and_then(Error::source)
+    }
+}

@@ -1,0 +1,6 @@
+//! State in memory.
+
+mod collection;
+mod store;
+
+pub use store::MemoryStore;

@@ -1,0 +1,75 @@
+//! The names of keys, in one place with what they hold. The scripts make most of them themselves, in `lua/prelude.lua`.
+//!
+//! | key | type | what |
+//! |---|---|---|
+//! | `cdc:resume:<collection>` | string | a copy of the oldest of its destinations' progress; never read |
+//! | `cdc:resume:<collection>:<destination>` | string | a destination's progress |
+//! | `cdc:retry:<collection>` | sorted set | `<destination>\|<id>` by the moment it is due |
+//! | `cdc:dlq:<collection>` | list | dead letters, oldest first |
+//! | `cdc:processed:<collection>:<TYPE>:<ms>-<event id>-<destination>` | string, 24 h | the generation it belongs to |
+//! | `cdc:lease:<collection>` | hash | `worker`, `until` (ms), `epoch` |
+//! | `cdc:state:epoch` | string | the last epoch given to anyone |
+//! | `cdc:state:positions:<collection>` | sorted set | positions, in order by their text |
+//! | `cdc:state:waiting:<collection>:<destination>` | hash | id → waiting record without its contents |
+//! | `cdc:state:retry:<collection>:<destination>` | hash | id → the record's JSON |
+//! | `cdc:state:ahead:<collection>:<destination>` | sorted set | what was settled ahead of the position |
+//! | `cdc:state:poisoned:<collection>:<destination>` | set | keys whose last settled record was given up |
+//! | `cdc:state:dead:<collection>` | hash | id of a dead letter → its destination, key and sequence |
+//! | `cdc:state:counts:<collection>` | hash | `last-dead`: the last id; `dead:<destination>`: how many |
+//! | `cdc:state:processed` | hash | hour → how many processed keys were written in it |
+//! | `cdc:state:status:<worker>` | string | what a worker says of itself |
+//! | `cdc:state:workers` | sorted set | workers by the moment of their last status |
+
+use conduit_core::{ProcessedId, SubscriptionId};
+
+/// The channel on which changes of the configuration are told.
+pub(super) const CONFIG_CHANGE: &str = "cdc:config-change";
+
+pub(super) fn resume(subscription: &SubscriptionId) -> String {
+    format!(
+        "cdc:resume:{}:{}",
+        subscription.collection, subscription.destination
+    )
+}
+
+pub(super) fn waiting(subscription: &SubscriptionId) -> String {
+    format!(
+        "cdc:state:waiting:{}:{}",
+        subscription.collection, subscription.destination
+    )
+}
+
+pub(super) fn contents(subscription: &SubscriptionId) -> String {
+    format!(
+        "cdc:state:retry:{}:{}",
+        subscription.collection, subscription.destination
+    )
+}
+
+pub(super) fn processed(subscription: &SubscriptionId, id: &ProcessedId) -> String {
+    let SubscriptionId {
+        collection,
+        destination,
+    } = subscription;
+    let ProcessedId {
+        record_type,
+        timestamp,
+        event_id,
+    } = id;
+    format!(
+        "cdc:processed:{collection}:{record_type}:{}-{event_id}-{destination}",
+        timestamp.as_millis()
+    )
+}
+
+pub(super) fn dead(subscription: &SubscriptionId) -> String {
+    format!("cdc:dlq:{}", subscription.collection)
+}
+
+/// The hash of counts, and the subscription's field in it.
+pub(super) fn dead_count(subscription: &SubscriptionId) -> (String, String) {
+    (
+        format!("cdc:state:counts:{}", subscription.collection),
+        format!("dead:{}", subscription.destination),
+    )
+}

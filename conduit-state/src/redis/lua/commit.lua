@@ -1,0 +1,134 @@
+-- Applies one commit, or says why not and changes nothing.
+-- ARGV: collection, destination, worker, epoch, number, most processed keys (0: write none),
+--       from (t, i, token; t is '' without a move), to (t, i, token, source, options),
+--       the lengths of: settled ahead, processed, parked, unparked, dead, poisoned, cured; then these lists, an entry of
+--       parked being id, score, entry or '', tries, contents or ''; one of dead being JSON without its id, index entry.
+-- Answers {'ok'} | {'capped'} (applied, without the processed keys) | {'fenced'} | {'absent'} | {'corrupt', key}
+--       | {'number', last} | {'position'} | {'unknown'} (reschedules what does not wait).
+local collection, destination, worker, epoch = unpack(ARGV, 1, 4)
+local number, most = tonumber(ARGV[5]), tonumber(ARGV[6])
+local PROCESSED = 'cdc:state:processed'
+local DAY, HOUR = 86400, 3600
+
+local keys = collection_keys(collection)
+local of = subscription_keys(collection, destination)
+local wrong = mistyped(keys) or mistyped(of)
+if wrong then return {'corrupt', wrong} end
+if not holds(keys.lease, worker, epoch) then return {'fenced'} end
+local progress, absent = read_progress(of.resume)
+if absent then return {'absent'} end
+if not progress then return {'corrupt', of.resume} end
+
+if number == progress.commit and number > 0 and progress.worker == worker and whole(progress.epoch) == epoch then
+  return {'ok'}
+end
+if number ~= progress.commit + 1 then return {'number', whole(progress.commit)} end
+local moves = ARGV[7] ~= ''
+if moves and (progress.time.t ~= tonumber(ARGV[7]) or progress.time.i ~= tonumber(ARGV[8])
+  or progress.token ~= ARGV[9]) then
+  return {'position'}
+end
+
+local at = 15
+local lengths = {}
+for list = 1, 7 do lengths[list] = tonumber(ARGV[at + list - 1]) end
+at = at + 7
+-- Where each list begins, and how many arguments an entry of it has.
+local WIDTHS = {1, 1, 5, 1, 2, 1, 1}
+local first = {}
+for list = 1, 7 do
+  first[list] = at
+  at = at + lengths[list] * WIDTHS[list]
+end
+local AHEAD, IDS, PARKED, UNPARKED, DEAD, POISONED, CURED = 1, 2, 3, 4, 5, 6, 7
+local function each(list, change)
+  local width = WIDTHS[list]
+  for entry = 0, lengths[list] - 1 do change(first[list] + entry * width) end
+end
+
+local added, unknown = {}, false
+each(PARKED, function(a)
+  if ARGV[a + 2] ~= '' then
+    added[ARGV[a]] = true
+  elseif not added[ARGV[a]] and redis.call('HEXISTS', of.waiting, ARGV[a]) == 0 then
+    unknown = true
+  end
+end)
+if unknown then return {'unknown'} end
+local last_dead = tonumber(redis.call('HGET', keys.counts, 'last-dead') or '0')
+local dead = tonumber(redis.call('HGET', keys.counts, 'dead:' .. destination) or '0')
+if not last_dead or not dead then return {'corrupt', keys.counts} end
+
+local capped, hour, written = false, 0, {}
+if most > 0 and lengths[IDS] > 0 then
+  if redis.call('TYPE', PROCESSED).ok ~= 'none' and redis.call('TYPE', PROCESSED).ok ~= 'hash' then
+    return {'corrupt', PROCESSED}
+  end
+  hour = math.floor(redis.call('TIME')[1] / HOUR)
+  local total = lengths[IDS]
+  written = redis.call('HGETALL', PROCESSED)
+  for field = 1, #written, 2 do
+    if hour - (tonumber(written[field]) or 0) <= DAY / HOUR then
+      total = total + (tonumber(written[field + 1]) or 0)
+    end
+  end
+  capped = total > most
+end
+
+-- Everything is checked; from here on it is written.
+local old_member = position_member(progress)
+progress.commit, progress.epoch, progress.worker = number, tonumber(epoch), worker
+if moves then
+  progress.time = {t = tonumber(ARGV[10]), i = tonumber(ARGV[11])}
+  progress.token, progress.source, progress.options = ARGV[12], ARGV[13], ARGV[14]
+end
+redis.call('SET', of.resume, cjson.encode(progress))
+if moves then
+  redis.call('ZREM', keys.positions, old_member)
+  redis.call('ZADD', keys.positions, 0, position_member(progress))
+  show_oldest(keys)
+end
+
+each(AHEAD, function(a) redis.call('ZADD', of.ahead, 0, ARGV[a]) end)
+if moves and progress.token ~= '' then
+  -- A dot sorts after the dash of a change's two records and before all that can lengthen a token.
+  redis.call('ZREMRANGEBYLEX', of.ahead, '-', '(' .. progress.token .. '.')
+end
+
+if most > 0 and lengths[IDS] > 0 and not capped then
+  local generation = whole(progress.generation)
+  each(IDS, function(a) redis.call('SET', ARGV[a], generation, 'EX', DAY) end)
+  redis.call('HINCRBY', PROCESSED, whole(hour), lengths[IDS])
+  for field = 1, #written, 2 do
+    if hour - (tonumber(written[field]) or 0) > DAY / HOUR then redis.call('HDEL', PROCESSED, written[field]) end
+  end
+end
+
+each(PARKED, function(a)
+  local id, entry = ARGV[a], ARGV[a + 2]
+  if entry == '' then
+    entry = string.match(redis.call('HGET', of.waiting, id), '^[^\n]*')
+  else
+    redis.call('HSET', of.contents, id, ARGV[a + 4])
+  end
+  redis.call('HSET', of.waiting, id, entry .. '\n' .. ARGV[a + 3])
+  redis.call('ZADD', keys.retry, ARGV[a + 1], destination .. '|' .. id)
+end)
+each(UNPARKED, function(a)
+  redis.call('HDEL', of.waiting, ARGV[a])
+  redis.call('HDEL', of.contents, ARGV[a])
+  redis.call('ZREM', keys.retry, destination .. '|' .. ARGV[a])
+end)
+
+each(DEAD, function(a)
+  last_dead = last_dead + 1
+  redis.call('RPUSH', keys.dead, '{"id":' .. whole(last_dead) .. ',' .. ARGV[a])
+  redis.call('HSET', keys.dead_index, whole(last_dead), ARGV[a + 1])
+end)
+if lengths[DEAD] > 0 then
+  redis.call('HSET', keys.counts, 'last-dead', whole(last_dead), 'dead:' .. destination, whole(dead + lengths[DEAD]))
+end
+
+each(POISONED, function(a) redis.call('SADD', of.poisoned, ARGV[a]) end)
+each(CURED, function(a) redis.call('SREM', of.poisoned, ARGV[a]) end)
+return {capped and 'capped' or 'ok'}

@@ -1,0 +1,51 @@
+//! The conformance suite on the store in memory.
+#![cfg(feature = "memory")]
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use conduit_core::StateStore;
+use conduit_state::MemoryStore;
+use conduit_testkit::store_suite::StoreHarness;
+
+mod support;
+
+use support::SetClock;
+
+struct Harness;
+
+struct Guard {
+    clock: Arc<SetClock>,
+    store: MemoryStore,
+}
+
+#[async_trait]
+impl StoreHarness for Harness {
+    type Guard = Guard;
+
+    async fn create(&self) -> (Guard, Arc<dyn StateStore>) {
+        let clock = Arc::new(SetClock::default());
+        let store = MemoryStore::with_clock(clock.clone());
+        (
+            Guard {
+                clock,
+                store: store.clone(),
+            },
+            Arc::new(store),
+        )
+    }
+
+    async fn reopen(&self, guard: &Guard, store: Arc<dyn StateStore>) -> Arc<dyn StateStore> {
+        drop(store);
+        Arc::new(guard.store.clone())
+    }
+
+    async fn pass_time(&self, guard: &Guard, time: Duration) {
+        guard.clock.pass(time);
+    }
+}
+
+conduit_testkit::state_store_suite!(Harness);

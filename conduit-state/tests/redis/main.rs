@@ -1,0 +1,10 @@
+//! The store in Redis, on real servers.
+#![cfg(feature = "redis")]
+#![allow(clippy::unwrap_used)]
+
+mod address;
+mod layout;
+mod outage;
+mod scene;
+mod suite;
+mod workers;

@@ -1,0 +1,5 @@
+//! What the tests of several stores need.
+
+mod clock;
+
+pub(crate) use clock::SetClock;
