@@ -62,18 +62,20 @@ mod engine;
 mod value;
 
 pub use contract::{
-    Advance, BatchLimits, BoxError, Closed, Commit, DeadLetter, Delivery, Dispatcher, ImageFormat, Images, Lease,
-    NoObserver, Observer, OpenRequest, Opened, Outcome, ParkedRecord, Pending, ProcessedId, QueueLengths, RecordBatch,
-    RecordStream, Reply, RetryId, Route, SameKey, Settled, SettledAs, Settlement, Sink, SinkError, SinkErrorKind,
-    SinkLimits, StateError, StateErrorKind, StateStore, StreamBatch, SubscriptionStart, SubscriptionState,
-    WaitingRecord, WaitingRef, WatchError, WatchErrorKind, WatchTarget, Watcher, Work,
+    Advance, BatchLimits, BoxError, Closed, Commit, DeadLetter, Delivery, Dispatcher, ImageFormat, Images,
+    Lease, NoObserver, Observer, OpenRequest, Opened, Outcome, ParkedRecord, Pending, ProcessedId,
+    QueueLengths, RecordBatch, RecordStream, Reply, RetryId, Route, SameKey, Settled, SettledAs, Settlement,
+    Sink, SinkError, SinkErrorKind, SinkLimits, StateError, StateErrorKind, StateStore, StreamBatch,
+    SubscriptionStart, SubscriptionState, WaitingRecord, WaitingRef, WatchError, WatchErrorKind, WatchTarget,
+    Watcher, Work,
 };
 pub use delivery::{Lanes, RetryPolicy, ServiceSink, SinkService};
 pub use engine::{
-    Builder, CollectionSpec, CollectionStatus, Conduit, Filter, Handle, InvalidSetup, Settings, SubscriptionPhase,
-    SubscriptionSpec, SubscriptionStatus, TypeFilter,
+    Builder, CollectionSpec, CollectionStatus, Conduit, Filter, Handle, InvalidSetup, Settings,
+    SubscriptionPhase, SubscriptionSpec, SubscriptionStatus, TypeFilter,
 };
 pub use value::{
-    Clock, ClusterTime, CollectionName, DestinationId, EventId, InvalidName, KeyHasher, Position, Record, RecordKey,
-    RecordParts, RecordType, Sequence, StreamIdentity, SubscriptionId, SystemClock, WallTime, WorkerId,
+    Clock, ClusterTime, CollectionName, DestinationId, EventId, InvalidName, KeyHasher, Position, Record,
+    RecordKey, RecordParts, RecordType, Sequence, StreamIdentity, SubscriptionId, SystemClock, WallTime,
+    WorkerId,
 };

@@ -7,7 +7,7 @@ mod server_error;
 mod watcher;
 
 pub use admin::{
-    AdminError, AdminErrorKind, CollectionAdmin, CollectionSpec, Origin, ReplicaSetState, ServerVersion,
+    AdminError, AdminErrorKind, CollectionAdmin, CollectionLayout, Origin, ReplicaSetState, ServerVersion,
     StoredImages, initiate_replica_set,
 };
 pub use document::{DecodeError, write_json};

@@ -29,8 +29,14 @@ pub(crate) struct Changes {
 
 impl Bulletin {
     pub(crate) fn new(redis: Option<Arc<RedisStore>>) -> Self {
-        let shared = Shared { redis, changes: watch::Sender::new(0), statuses: Mutex::default() };
-        Self { shared: Arc::new(shared) }
+        let shared = Shared {
+            redis,
+            changes: watch::Sender::new(0),
+            statuses: Mutex::default(),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 
     /// Tells that a collection's configuration changed. A Redis that is down is no error: workers poll.
@@ -46,17 +52,26 @@ impl Bulletin {
     pub(crate) fn changes(&self) -> Changes {
         Changes {
             local: self.shared.changes.subscribe(),
-            redis: self.shared.redis.as_ref().map(|redis| redis.subscribe_config_changes()),
+            redis: self
+                .shared
+                .redis
+                .as_ref()
+                .map(|redis| redis.subscribe_config_changes()),
         }
     }
 
     /// Publishes how a worker does.
-    pub(crate) async fn put_status(&self, worker: &WorkerId, status: Vec<CollectionStatus>) -> Result<(), StateError> {
+    pub(crate) async fn put_status(
+        &self,
+        worker: &WorkerId,
+        status: Vec<CollectionStatus>,
+    ) -> Result<(), StateError> {
         let Some(redis) = &self.shared.redis else {
             self.statuses_here().insert(worker.clone(), status);
             return Ok(());
         };
-        let text = serde_json::to_string(&status).map_err(|error| StateError::corrupt("a status has no JSON").with_source(error))?;
+        let text = serde_json::to_string(&status)
+            .map_err(|error| StateError::corrupt("a status has no JSON").with_source(error))?;
         redis.put_status(worker, &text).await
     }
 
@@ -76,7 +91,8 @@ impl Bulletin {
         let Some(redis) = &self.shared.redis else {
             let statuses = self.statuses_here();
             let all = statuses.iter();
-            let each = all.flat_map(|(worker, own)| own.iter().map(|status| (worker.clone(), status.clone())));
+            let each =
+                all.flat_map(|(worker, own)| own.iter().map(|status| (worker.clone(), status.clone())));
             return Ok(each.collect());
         };
         let mut all = Vec::new();
@@ -84,14 +100,19 @@ impl Bulletin {
             // A worker of another version may say what this one does not understand.
             match serde_json::from_str::<Vec<CollectionStatus>>(&published.status) {
                 Ok(own) => all.extend(own.into_iter().map(|status| (published.worker.clone(), status))),
-                Err(error) => tracing::debug!(worker = %published.worker, %error, "a status is not understood"),
+                Err(error) => {
+                    tracing::debug!(worker = %published.worker, %error, "a status is not understood")
+                }
             }
         }
         Ok(all)
     }
 
     fn statuses_here(&self) -> std::sync::MutexGuard<'_, BTreeMap<WorkerId, Vec<CollectionStatus>>> {
-        self.shared.statuses.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared
+            .statuses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -39,10 +39,20 @@ impl DevMongod {
         fs::create_dir_all(&data).map_err(|error| format!("cannot create {}: {error}", data.display()))?;
         let port = free_port().map_err(|error| format!("no free port for MongoDB: {error}"))?;
         let log = folder.join("mongod.log");
-        let output = File::create(&log).map_err(|error| format!("cannot write {}: {error}", log.display()))?;
-        let errors = output.try_clone().map_err(|error| format!("cannot write {}: {error}", log.display()))?;
+        let output =
+            File::create(&log).map_err(|error| format!("cannot write {}: {error}", log.display()))?;
+        let errors = output
+            .try_clone()
+            .map_err(|error| format!("cannot write {}: {error}", log.display()))?;
         let process = Command::new(&program)
-            .args(["--replSet", "rs0", "--bind_ip", "127.0.0.1", "--wiredTigerCacheSizeGB", "0.5"])
+            .args([
+                "--replSet",
+                "rs0",
+                "--bind_ip",
+                "127.0.0.1",
+                "--wiredTigerCacheSizeGB",
+                "0.5",
+            ])
             .arg("--port")
             .arg(port.to_string())
             .arg("--dbpath")
@@ -70,15 +80,25 @@ impl DevMongod {
     pub(crate) async fn ended(&mut self) -> String {
         let status = self.process.wait().await;
         let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-        format!("the MongoDB that was started ended ({status}); see {}", self.log.display())
+        format!(
+            "the MongoDB that was started ended ({status}); see {}",
+            self.log.display()
+        )
     }
 
     /// Shuts it down in order; killed if that takes too long.
     pub(crate) async fn stop(mut self, database: &mongodb::Database) {
         let admin = database.client().database("admin");
         // It ends the connection instead of answering.
-        let asked = tokio::spawn(async move { admin.run_command(doc! { "shutdown": 1, "force": true, "timeoutSecs": 1 }).await });
-        if tokio::time::timeout(STOP_PATIENCE, self.process.wait()).await.is_err() {
+        let asked = tokio::spawn(async move {
+            admin
+                .run_command(doc! { "shutdown": 1, "force": true, "timeoutSecs": 1 })
+                .await
+        });
+        if tokio::time::timeout(STOP_PATIENCE, self.process.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!("MongoDB does not stop; it is killed");
             if let Err(error) = self.process.kill().await {
                 tracing::error!(%error, "MongoDB cannot be killed");
@@ -93,7 +113,9 @@ fn find() -> Option<PathBuf> {
         return Some(PathBuf::from(named));
     }
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join("mongod")).find(|program| Path::is_file(program))
+    std::env::split_paths(&path)
+        .map(|folder| folder.join("mongod"))
+        .find(|program| Path::is_file(program))
 }
 
 fn free_port() -> std::io::Result<u16> {

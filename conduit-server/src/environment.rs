@@ -104,7 +104,9 @@ impl Environment {
         let state = read_state(role, get("CONDUIT_STATE"), get("REDIS_URI"))?;
         for name in UNBUILT {
             if get(name).is_some() {
-                return Err(format!("{name} is set, but this version does not have it yet: unset it"));
+                return Err(format!(
+                    "{name} is set, but this version does not have it yet: unset it"
+                ));
             }
         }
         match get("CONDUIT_EGRESS").as_deref() {
@@ -117,7 +119,9 @@ impl Environment {
         let api_token = get("CONDUIT_API_TOKEN");
         let read_token = get("CONDUIT_API_READ_TOKEN");
         if read_token.is_some() && api_token.is_none() {
-            return Err("CONDUIT_API_READ_TOKEN needs CONDUIT_API_TOKEN: without it everybody may write".to_owned());
+            return Err(
+                "CONDUIT_API_READ_TOKEN needs CONDUIT_API_TOKEN: without it everybody may write".to_owned(),
+            );
         }
         let anonymous = get("CONDUIT_ALLOW_ANONYMOUS").as_deref() == Some("1");
         let host = read_host(get("HOST"), api_token.is_some(), anonymous)?;
@@ -146,9 +150,9 @@ impl Environment {
             },
             max_keys: match get("IDEMPOTENCY_MAX_KEYS") {
                 None => 5_000_000,
-                Some(text) => {
-                    text.parse().map_err(|_| "IDEMPOTENCY_MAX_KEYS must be a whole number".to_owned())?
-                }
+                Some(text) => text
+                    .parse()
+                    .map_err(|_| "IDEMPOTENCY_MAX_KEYS must be a whole number".to_owned())?,
             },
             sync_interval: duration("SYNC_INTERVAL", Duration::from_secs(30))?,
             lease_time: duration("LEASE_TIME", Duration::from_secs(10))?,
@@ -169,7 +173,9 @@ fn check_database(name: &str) -> Result<(), String> {
         return Err("MONGODB_DATABASE is no legal database name".to_owned());
     }
     if matches!(name, "admin" | "local" | "config") {
-        return Err(format!("MONGODB_DATABASE cannot be {name}: it is MongoDB's own database"));
+        return Err(format!(
+            "MONGODB_DATABASE cannot be {name}: it is MongoDB's own database"
+        ));
     }
     Ok(())
 }
@@ -177,15 +183,17 @@ fn check_database(name: &str) -> Result<(), String> {
 fn read_state(role: Role, state: Option<String>, redis: Option<String>) -> Result<StateChoice, String> {
     let missing = || "Required environment variable REDIS_URI is not set".to_owned();
     match (state, redis) {
-        (None, None) if role == Role::Dev => {
-            Ok(StateChoice::Embedded(PathBuf::from(DEV_FOLDER).join("state.redb")))
-        }
+        (None, None) if role == Role::Dev => Ok(StateChoice::Embedded(
+            PathBuf::from(DEV_FOLDER).join("state.redb"),
+        )),
         (None, redis) => redis.map(StateChoice::Redis).ok_or_else(missing),
         (Some(state), _) => {
             let path = state.strip_prefix("embedded:").filter(|path| !path.is_empty());
             let path = path.ok_or("CONDUIT_STATE must be embedded:PATH")?;
             if matches!(role, Role::Api | Role::Worker) {
-                return Err("CONDUIT_STATE=embedded is for run and dev only: api and worker share a Redis".to_owned());
+                return Err(
+                    "CONDUIT_STATE=embedded is for run and dev only: api and worker share a Redis".to_owned(),
+                );
             }
             Ok(StateChoice::Embedded(PathBuf::from(path)))
         }
@@ -194,15 +202,22 @@ fn read_state(role: Role, state: Option<String>, redis: Option<String>) -> Resul
 
 fn read_port(name: &str, text: Option<String>, default: u16) -> Result<u16, String> {
     let Some(text) = text else { return Ok(default) };
-    text.parse().map_err(|_| format!("{name} must be a port number from 0 to 65535"))
+    text.parse()
+        .map_err(|_| format!("{name} must be a port number from 0 to 65535"))
 }
 
 fn read_host(text: Option<String>, has_token: bool, anonymous: bool) -> Result<IpAddr, String> {
-    let default = if has_token { IpAddr::from([0, 0, 0, 0]) } else { IpAddr::from([127, 0, 0, 1]) };
+    let default = if has_token {
+        IpAddr::from([0, 0, 0, 0])
+    } else {
+        IpAddr::from([127, 0, 0, 1])
+    };
     let host = match text.as_deref() {
         None => default,
         Some("localhost") => IpAddr::from([127, 0, 0, 1]),
-        Some(text) => text.parse().map_err(|_| "HOST must be an IP address".to_owned())?,
+        Some(text) => text
+            .parse()
+            .map_err(|_| "HOST must be an IP address".to_owned())?,
     };
     if !host.is_loopback() && !has_token && !anonymous {
         return Err(format!(
@@ -217,12 +232,17 @@ mod tests {
     use super::*;
 
     fn read(role: Role, variables: &[(&str, &str)]) -> Result<Environment, String> {
-        let own = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let own = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Environment::from_variables(role, &own.collect())
     }
 
-    const ALL: [(&str, &str); 3] =
-        [("MONGODB_URI", "mongodb://a"), ("MONGODB_DATABASE", "db"), ("REDIS_URI", "redis://a")];
+    const ALL: [(&str, &str); 3] = [
+        ("MONGODB_URI", "mongodb://a"),
+        ("MONGODB_DATABASE", "db"),
+        ("REDIS_URI", "redis://a"),
+    ];
 
     #[test]
     fn what_is_missing_is_named() {
@@ -230,7 +250,10 @@ mod tests {
             let mut some = ALL.to_vec();
             some.remove(index);
             let error = read(Role::Run, &some).err();
-            assert_eq!(error, Some(format!("Required environment variable {name} is not set")));
+            assert_eq!(
+                error,
+                Some(format!("Required environment variable {name} is not set"))
+            );
         }
         assert!(read(Role::Dev, &[]).is_ok());
     }
@@ -238,14 +261,18 @@ mod tests {
     #[test]
     fn an_embedded_state_is_for_one_process() {
         let with = [ALL[0], ALL[1], ("CONDUIT_STATE", "embedded:/tmp/x")];
-        assert_eq!(read(Role::Run, &with).ok().map(|e| e.state), Some(StateChoice::Embedded("/tmp/x".into())));
+        assert_eq!(
+            read(Role::Run, &with).ok().map(|e| e.state),
+            Some(StateChoice::Embedded("/tmp/x".into()))
+        );
         assert!(read(Role::Api, &with).is_err());
         assert!(read(Role::Worker, &with).is_err());
     }
 
     #[test]
     fn another_address_than_loopback_needs_a_token() {
-        let with = |extra: &[(&str, &str)]| read(Role::Run, &[&ALL[..], extra].concat()).map(|e| e.host.to_string());
+        let with =
+            |extra: &[(&str, &str)]| read(Role::Run, &[&ALL[..], extra].concat()).map(|e| e.host.to_string());
         assert_eq!(with(&[]), Ok("127.0.0.1".to_owned()));
         assert_eq!(with(&[("CONDUIT_API_TOKEN", "t")]), Ok("0.0.0.0".to_owned()));
         assert!(with(&[("HOST", "0.0.0.0")]).is_err());
@@ -255,9 +282,18 @@ mod tests {
     #[test]
     fn wrong_values_and_features_to_come_are_refused() {
         for (name, value) in [
-            ("PORT", "x"), ("PORT", "65536"), ("SYNC_INTERVAL", "30"), ("LEASE_TIME", "0s"), ("IDEMPOTENCY", "no"),
-            ("LOG_FORMAT", "xml"), ("CONDUIT_STATE", "memory"), ("CONDUIT_EGRESS", "public"), ("HOST", "example"),
-            ("CONDUIT_SECRET_KEY", "k"), ("MONGODB_DATABASE", "a.b"), ("MONGODB_DATABASE", "config"),
+            ("PORT", "x"),
+            ("PORT", "65536"),
+            ("SYNC_INTERVAL", "30"),
+            ("LEASE_TIME", "0s"),
+            ("IDEMPOTENCY", "no"),
+            ("LOG_FORMAT", "xml"),
+            ("CONDUIT_STATE", "memory"),
+            ("CONDUIT_EGRESS", "public"),
+            ("HOST", "example"),
+            ("CONDUIT_SECRET_KEY", "k"),
+            ("MONGODB_DATABASE", "a.b"),
+            ("MONGODB_DATABASE", "config"),
         ] {
             let mut all: Vec<(&str, &str)> = ALL.into_iter().filter(|(known, _)| *known != name).collect();
             all.push((name, value));

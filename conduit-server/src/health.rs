@@ -40,8 +40,14 @@ pub(crate) struct State {
 
 impl Health {
     pub(crate) fn new() -> Self {
-        let state = State { mongodb: Dependency::Unknown, state_store: Dependency::Unknown, is_prepared: false };
-        Self { state: Arc::new(Mutex::new(state)) }
+        let state = State {
+            mongodb: Dependency::Unknown,
+            state_store: Dependency::Unknown,
+            is_prepared: false,
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -61,7 +67,10 @@ impl Health {
     pub(crate) fn obstacles(&self) -> Vec<String> {
         let state = self.snapshot();
         let mut obstacles = Vec::new();
-        for (name, dependency) in [("MongoDB", &state.mongodb), ("the state store", &state.state_store)] {
+        for (name, dependency) in [
+            ("MongoDB", &state.mongodb),
+            ("the state store", &state.state_store),
+        ] {
             match dependency {
                 Dependency::Up => {}
                 Dependency::Unknown => obstacles.push(format!("{name} was not asked yet")),
@@ -108,7 +117,8 @@ async fn ask_mongodb(database: &Database) -> Dependency {
     match tokio::time::timeout(PATIENCE, asking).await {
         Ok(Ok(Ok(hello))) if hello.contains_key("setName") => Dependency::Up,
         Ok(Ok(Ok(_))) => Dependency::Down(
-            "it is a standalone server: change streams need a replica set (start mongod with --replSet rs0)".to_owned(),
+            "it is a standalone server: change streams need a replica set (start mongod with --replSet rs0)"
+                .to_owned(),
         ),
         Ok(Ok(Err(error))) => Dependency::Down(conduit_mongo::describe(&error)),
         Ok(Err(_)) | Err(_) => Dependency::Down(format!("no answer within {} s", PATIENCE.as_secs())),

@@ -13,7 +13,9 @@ use crate::environment::{Environment, LogFormat};
 pub(crate) fn start(environment: &Environment) -> Result<(), String> {
     let filter = EnvFilter::try_new(&environment.log_filter)
         .map_err(|error| format!("RUST_LOG is no log filter: {error}"))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(stderr);
     let started = match environment.log_format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
         LogFormat::Text => {

@@ -1,9 +1,9 @@
 //! Prometheus metrics.
 
-use conduit_core::{CollectionStatus, Observer, Settlement, SettledAs, SubscriptionPhase};
+use conduit_core::{CollectionStatus, Observer, SettledAs, Settlement, SubscriptionPhase};
 use prometheus::{
-    Encoder, Error, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Encoder, Error, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 /// What is counted as it happens; what is a state is read when asked.
@@ -16,8 +16,9 @@ pub(crate) struct Metrics {
 }
 
 const LABELS: [&str; 2] = ["collection", "destination"];
-const BUCKETS: [f64; 14] =
-    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+const BUCKETS: [f64; 14] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
 
 impl Metrics {
     /// Registers everything.
@@ -33,20 +34,34 @@ impl Metrics {
         let histogram = |name: &str, help: &str| {
             Histogram::with_opts(HistogramOpts::new(name, help).buckets(BUCKETS.to_vec()))
         };
-        let delivery =
-            histogram("conduit_delivery_duration_seconds", "How long destinations took to answer.")?;
-        let end_to_end = histogram("conduit_end_to_end_seconds", "From a change to its acknowledgement.")?;
+        let delivery = histogram(
+            "conduit_delivery_duration_seconds",
+            "How long destinations took to answer.",
+        )?;
+        let end_to_end = histogram(
+            "conduit_end_to_end_seconds",
+            "From a change to its acknowledgement.",
+        )?;
         registry.register(Box::new(records.clone()))?;
         registry.register(Box::new(delivery.clone()))?;
         registry.register(Box::new(end_to_end.clone()))?;
-        Ok(Self { registry, records, delivery, end_to_end })
+        Ok(Self {
+            registry,
+            records,
+            delivery,
+            end_to_end,
+        })
     }
 
     /// Returns the text of all metrics: what was counted here, and the state of `collections`.
     ///
     /// # Errors
     /// If the text cannot be written; a bug.
-    pub(crate) fn render(&self, collections: &[CollectionStatus], open_streams: usize) -> Result<String, Error> {
+    pub(crate) fn render(
+        &self,
+        collections: &[CollectionStatus],
+        open_streams: usize,
+    ) -> Result<String, Error> {
         let states = Registry::new();
         register_states(&states, collections, open_streams)?;
         let mut families = self.registry.gather();
@@ -60,7 +75,11 @@ impl Metrics {
 impl Observer for Metrics {
     fn settled(&self, settlement: &Settlement<'_>) {
         let id = settlement.subscription;
-        let labels = [id.collection.as_str(), id.destination.as_str(), settlement.settled.as_str()];
+        let labels = [
+            id.collection.as_str(),
+            id.destination.as_str(),
+            settlement.settled.as_str(),
+        ];
         self.records.with_label_values(&labels).inc();
         if let Some(took) = settlement.took {
             self.delivery.observe(took.as_secs_f64());
@@ -72,16 +91,25 @@ impl Observer for Metrics {
     }
 }
 
-fn register_states(registry: &Registry, collections: &[CollectionStatus], open_streams: usize) -> Result<(), Error> {
+fn register_states(
+    registry: &Registry,
+    collections: &[CollectionStatus],
+    open_streams: usize,
+) -> Result<(), Error> {
     let lengths = |name: &str, help: &str| IntGaugeVec::new(Opts::new(name, help), &LABELS);
     let times = |name: &str, help: &str| GaugeVec::new(Opts::new(name, help), &LABELS);
     let active = IntGauge::new("conduit_watchers_active", "Destinations that are streaming.")?;
     let streams = Gauge::new("conduit_change_streams_open", "Change streams open on MongoDB.")?;
     let retry = lengths("conduit_retry_queue_length", "Records that wait for a retry.")?;
     let dead = lengths("conduit_dlq_length", "Dead letters.")?;
-    let lag = times("conduit_lag_seconds", "Age of the oldest change that is not settled.")?;
-    let error =
-        times("conduit_last_error_timestamp_seconds", "When a delivery last failed, in seconds since the epoch.")?;
+    let lag = times(
+        "conduit_lag_seconds",
+        "Age of the oldest change that is not settled.",
+    )?;
+    let error = times(
+        "conduit_last_error_timestamp_seconds",
+        "When a delivery last failed, in seconds since the epoch.",
+    )?;
     registry.register(Box::new(active.clone()))?;
     registry.register(Box::new(streams.clone()))?;
     registry.register(Box::new(retry.clone()))?;
@@ -97,14 +125,19 @@ fn register_states(registry: &Registry, collections: &[CollectionStatus], open_s
             if status.phase == SubscriptionPhase::Streaming {
                 active.inc();
             }
-            retry.with_label_values(&labels).set(i64::try_from(status.retry_length).unwrap_or(i64::MAX));
-            dead.with_label_values(&labels).set(i64::try_from(status.dlq_length).unwrap_or(i64::MAX));
+            retry
+                .with_label_values(&labels)
+                .set(i64::try_from(status.retry_length).unwrap_or(i64::MAX));
+            dead.with_label_values(&labels)
+                .set(i64::try_from(status.dlq_length).unwrap_or(i64::MAX));
             if let Some(seconds) = status.lag_seconds {
                 lag.with_label_values(&labels).set(seconds);
             }
             if let Some(at) = status.last_error_time {
                 #[allow(clippy::cast_precision_loss)]
-                error.with_label_values(&labels).set(at.as_millis() as f64 / 1000.0);
+                error
+                    .with_label_values(&labels)
+                    .set(at.as_millis() as f64 / 1000.0);
             }
         }
     }

@@ -89,7 +89,12 @@ async fn run(environment: Environment) -> Result<(), String> {
         None => Some(DevMongod::start()?),
         Some(_) => None,
     };
-    let uri = mongod.as_ref().map(DevMongod::uri).or(environment.mongodb_uri.as_deref()).unwrap_or_default().to_owned();
+    let uri = mongod
+        .as_ref()
+        .map(DevMongod::uri)
+        .or(environment.mongodb_uri.as_deref())
+        .unwrap_or_default()
+        .to_owned();
     let database = open_database(&environment, &uri).await?;
     let server = Server::build(environment, &database, uri, store, redis).await?;
     let finished = {
@@ -110,20 +115,29 @@ async fn run(environment: Environment) -> Result<(), String> {
     finished
 }
 
-async fn open_state(environment: &Environment) -> Result<(Arc<dyn StateStore>, Option<Arc<RedisStore>>), String> {
+async fn open_state(
+    environment: &Environment,
+) -> Result<(Arc<dyn StateStore>, Option<Arc<RedisStore>>), String> {
     let fail = |error: StateError| format!("Failed to create {}: {error}", environment.role.subject());
     let idempotency = match environment.idempotency_keys {
-        true => Idempotency::Keys { max_keys: environment.max_keys },
+        true => Idempotency::Keys {
+            max_keys: environment.max_keys,
+        },
         false => Idempotency::Watermark,
     };
     match &environment.state {
         StateChoice::Redis(uri) => {
-            let settings = RedisSettings { idempotency, ..RedisSettings::default() };
+            let settings = RedisSettings {
+                idempotency,
+                ..RedisSettings::default()
+            };
             let store = Arc::new(RedisStore::connect(uri, settings).map_err(fail)?);
             Ok((Arc::clone(&store) as Arc<dyn StateStore>, Some(store)))
         }
         StateChoice::Embedded(path) => {
-            let store = EmbeddedStore::open(path, EmbeddedSettings { idempotency }).await.map_err(fail)?;
+            let store = EmbeddedStore::open(path, EmbeddedSettings { idempotency })
+                .await
+                .map_err(fail)?;
             Ok((Arc::new(store), None))
         }
     }
@@ -132,7 +146,10 @@ async fn open_state(environment: &Environment) -> Result<(Arc<dyn StateStore>, O
 async fn open_database(environment: &Environment, uri: &str) -> Result<Database, String> {
     let subject = environment.role.subject();
     let mut options = ClientOptions::parse(uri).await.map_err(|error| {
-        format!("Failed to create {subject}: parse MongoDB URI: {}", conduit_mongo::describe(&error))
+        format!(
+            "Failed to create {subject}: parse MongoDB URI: {}",
+            conduit_mongo::describe(&error)
+        )
     })?;
     options.app_name.get_or_insert_with(|| "conduit".to_owned());
     options.server_selection_timeout.get_or_insert(SERVER_SELECTION);
@@ -195,7 +212,11 @@ impl Server {
         let role = environment.role;
         let fail = |error: String| format!("Failed to create {}: {error}", role.subject());
         let metrics = Arc::new(Metrics::new().map_err(|error| fail(error.to_string()))?);
-        let (catalog, bulletin, health) = (Catalog::new(database), Bulletin::new(redis.clone()), Health::new());
+        let (catalog, bulletin, health) = (
+            Catalog::new(database),
+            Bulletin::new(redis.clone()),
+            Health::new(),
+        );
         let watcher = MongoWatcher::new(database.clone());
         let worker = if role.has_worker() {
             let settings = Settings {
@@ -234,7 +255,10 @@ impl Server {
             admin: CollectionAdmin::new(database.clone()),
             store: Arc::clone(&store),
             bulletin,
-            tokens: Tokens::new(environment.api_token.as_deref(), environment.read_token.as_deref()),
+            tokens: Tokens::new(
+                environment.api_token.as_deref(),
+                environment.read_token.as_deref(),
+            ),
         };
         let (port, routes) = match role.has_api() {
             true => (environment.port, api_routes(app.clone(), probes)),
@@ -245,7 +269,18 @@ impl Server {
             .await
             .map_err(|error| fail(format!("listen on {address}: {error}")))?;
         let database = database.clone();
-        Ok(Self { environment, uri, database, store, redis, health, app, worker, listener, routes })
+        Ok(Self {
+            environment,
+            uri,
+            database,
+            store,
+            redis,
+            health,
+            app,
+            worker,
+            listener,
+            routes,
+        })
     }
 
     async fn run(self, shutdown: watch::Receiver<bool>) -> Result<(), String> {
@@ -253,13 +288,23 @@ impl Server {
         tracing::info!(role = ?self.environment.role, version = env!("CARGO_PKG_VERSION"), "listening on http://{address}");
         let serving = tokio::spawn({
             let shutdown = shutdown.clone();
-            async move { axum::serve(self.listener, self.routes).with_graceful_shutdown(raised(shutdown)).await }
+            async move {
+                axum::serve(self.listener, self.routes)
+                    .with_graceful_shutdown(raised(shutdown))
+                    .await
+            }
         });
         let watching = tokio::spawn({
-            let (health, database, store) = (self.health.clone(), self.database.clone(), Arc::clone(&self.store));
+            let (health, database, store) = (
+                self.health.clone(),
+                self.database.clone(),
+                Arc::clone(&self.store),
+            );
             async move { health.watch(&database, &*store).await }
         });
-        let engine = self.worker.map(|(conduit, worker)| run_engine(conduit, worker, shutdown.clone()));
+        let engine = self
+            .worker
+            .map(|(conduit, worker)| run_engine(conduit, worker, shutdown.clone()));
         let preparing = prepare(self.app, self.redis, &self.uri);
         let failure = tokio::select! {
             prepared = preparing => match prepared {
@@ -342,7 +387,9 @@ async fn pause(wait: &mut Duration) {
 }
 
 async fn finish_deletions(app: &App) -> bool {
-    let Ok(entries) = app.catalog.list().await else { return false };
+    let Ok(entries) = app.catalog.list().await else {
+        return false;
+    };
     for entry in entries {
         let Some(deletion) = entry.deleting else { continue };
         let name = &entry.config.collection_name;

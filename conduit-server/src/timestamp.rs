@@ -15,7 +15,10 @@ mod tests {
 
     #[test]
     fn moments_are_rfc_3339_with_milliseconds() {
-        assert_eq!(rfc3339(WallTime::from_millis(1_795_380_247_402)), "2026-11-22T20:44:07.402Z");
+        assert_eq!(
+            rfc3339(WallTime::from_millis(1_795_380_247_402)),
+            "2026-11-22T20:44:07.402Z"
+        );
         assert_eq!(rfc3339(WallTime::from_millis(0)), "1970-01-01T00:00:00.000Z");
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conduit_core::{
-    CollectionName, CollectionSpec, Handle, RetryPolicy, StateStore, SubscriptionId, SubscriptionSpec, TypeFilter,
+    CollectionName, CollectionSpec, Handle, RetryPolicy, StateStore, SubscriptionId, SubscriptionSpec,
+    TypeFilter,
 };
 use conduit_sinks::http::{HttpClient, HttpConfig, HttpSink};
 
@@ -69,7 +70,11 @@ impl Worker {
         let listing = tokio::spawn(async move { catalog.list().await }).await;
         let entries = listing.unwrap_or_else(|_died| Err(CatalogError::Changed))?;
         memory.is_failing = false;
-        let specs = entries.iter().filter(|entry| entry.is_active()).map(|entry| self.spec_of(entry)).collect();
+        let specs = entries
+            .iter()
+            .filter(|entry| entry.is_active())
+            .map(|entry| self.spec_of(entry))
+            .collect();
         if let Err(error) = self.handle.set_collections(specs) {
             tracing::error!(%error, "the configuration contradicts itself");
         }
@@ -82,7 +87,9 @@ impl Worker {
         let mut spec = CollectionSpec::new(entry.config.target());
         for destination in &entry.config.destinations {
             // Without a start the write that turns the stream on is not complete; the next look has it.
-            let Some(start) = entry.start_of(&destination.id) else { continue };
+            let Some(start) = entry.start_of(&destination.id) else {
+                continue;
+            };
             match self.sink_of(destination) {
                 Ok(sink) => {
                     let mut subscription = SubscriptionSpec::new(destination.id.clone(), sink)
@@ -113,12 +120,19 @@ impl Worker {
 
     /// A stream that was turned off loses its position and its waiting records; dead letters stay.
     async fn drop_disabled(&self, entries: &[Entry], memory: &mut Memory) {
-        let running: BTreeSet<CollectionName> =
-            self.handle.status().into_iter().map(|status| status.collection).collect();
+        let running: BTreeSet<CollectionName> = self
+            .handle
+            .status()
+            .into_iter()
+            .map(|status| status.collection)
+            .collect();
         for entry in entries {
             let collection = &entry.config.collection_name;
             for destination in &entry.config.destinations {
-                let id = SubscriptionId { collection: collection.clone(), destination: destination.id.clone() };
+                let id = SubscriptionId {
+                    collection: collection.clone(),
+                    destination: destination.id.clone(),
+                };
                 if entry.is_active() {
                     memory.dropped.remove(&id);
                     continue;
@@ -137,17 +151,26 @@ impl Worker {
 
     /// What a draining subscription of a deleted collection wrote after its state was dropped is dropped again.
     async fn drop_deleted(&self, entries: &[Entry], memory: &mut Memory) {
-        let present: BTreeSet<CollectionName> =
-            entries.iter().map(|entry| entry.config.collection_name.clone()).collect();
+        let present: BTreeSet<CollectionName> = entries
+            .iter()
+            .map(|entry| entry.config.collection_name.clone())
+            .collect();
         let gone: Vec<CollectionName> = memory.known.difference(&present).cloned().collect();
         memory.retired.extend(gone);
-        let running: BTreeSet<CollectionName> =
-            self.handle.status().into_iter().map(|status| status.collection).collect();
+        let running: BTreeSet<CollectionName> = self
+            .handle
+            .status()
+            .into_iter()
+            .map(|status| status.collection)
+            .collect();
         let mut still = BTreeSet::new();
         for collection in std::mem::take(&mut memory.retired) {
-            if running.contains(&collection) {
-                still.insert(collection);
-            } else if !present.contains(&collection) && self.store.forget_collection(&collection).await.is_err() {
+            let is_done = if running.contains(&collection) {
+                false
+            } else {
+                present.contains(&collection) || self.store.forget_collection(&collection).await.is_ok()
+            };
+            if !is_done {
                 still.insert(collection);
             }
         }

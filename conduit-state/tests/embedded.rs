@@ -10,9 +10,12 @@ use async_trait::async_trait;
 use redb::{Database, TableDefinition};
 use tempfile::TempDir;
 
-use conduit_core::{StateErrorKind, StateStore};
-use conduit_state::{EmbeddedSettings, EmbeddedStore};
-use conduit_testkit::store_suite::StoreHarness;
+use conduit_core::{
+    Commit, OpenRequest, Opened, ProcessedId, StateErrorKind, StateStore, SubscriptionId, SubscriptionStart,
+    WorkerId,
+};
+use conduit_state::{EmbeddedSettings, EmbeddedStore, Idempotency};
+use conduit_testkit::store_suite::{StoreHarness, at, collection, destination, record};
 
 mod support;
 
@@ -115,4 +118,57 @@ async fn a_file_that_is_something_else_is_refused_and_left_alone() {
     let expected = format!("{} is not a state file", path.display());
     assert_eq!(refused(&path).await, (StateErrorKind::Corrupt, expected));
     assert_eq!(std::fs::read(&path).unwrap(), b"not state, but dear to somebody");
+}
+
+#[tokio::test]
+async fn processed_ids_are_forgotten_after_a_day() {
+    let (guard, store) = Harness.create().await;
+    support::processed_ids_are_forgotten_a_day_after_they_were_last_written(&*store, &guard.clock).await;
+}
+
+#[tokio::test]
+async fn no_more_processed_ids_are_written_than_the_cap() {
+    let directory = tempfile::tempdir().unwrap();
+    let of = SubscriptionId {
+        collection: collection("orders"),
+        destination: destination("http-1"),
+    };
+    let mut number = 0;
+    for (max_keys, expected) in [(0, [false; 2]), (1, [false; 2]), (2, [true; 2])] {
+        let idempotency = if max_keys == 0 {
+            Idempotency::Watermark
+        } else {
+            Idempotency::Keys { max_keys }
+        };
+        let settings = EmbeddedSettings { idempotency };
+        let store = EmbeddedStore::open(directory.path().join("state"), settings)
+            .await
+            .unwrap();
+        let request = OpenRequest {
+            collection: of.collection.clone(),
+            worker: WorkerId::new("w1"),
+            lease_time: Duration::from_secs(60),
+            evict: None,
+            subscriptions: vec![SubscriptionStart {
+                destination: of.destination.clone(),
+                start: at(0),
+                life: at(0),
+            }],
+        };
+        let Opened::Taken { lease, .. } = store.open(&request).await.unwrap() else {
+            panic!("the lease is ours")
+        };
+        number += 1;
+        let mut commit = Commit::new(of.clone(), lease, number);
+        commit.processed = [1, 2]
+            .map(|n| ProcessedId::of(&record(&of.collection, n, "a")))
+            .to_vec();
+        let ids = commit.processed.clone();
+        store.commit(&[commit]).await.remove(0).unwrap();
+        assert_eq!(
+            store.processed(&of, &ids).await.unwrap(),
+            expected,
+            "{idempotency:?}"
+        );
+    }
 }

@@ -49,3 +49,9 @@ impl StoreHarness for Harness {
 }
 
 conduit_testkit::state_store_suite!(Harness);
+
+#[tokio::test]
+async fn processed_ids_are_forgotten_after_a_day() {
+    let (guard, store) = Harness.create().await;
+    support::processed_ids_are_forgotten_a_day_after_they_were_last_written(&*store, &guard.clock).await;
+}

@@ -91,7 +91,9 @@ impl RecordingSink {
             count: watch::Sender::new(0),
             made: Instant::now(),
         };
-        Self { shared: Arc::new(shared) }
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 
     fn memory(&self) -> MutexGuard<'_, Vec<Arrived>> {
@@ -109,7 +111,9 @@ impl RecordingSink {
     pub fn accepted(&self) -> Vec<String> {
         let memory = self.memory();
         let accepted = memory.iter().filter(|arrived| arrived.accepted);
-        accepted.map(|arrived| arrived.record.event_id().to_string()).collect()
+        accepted
+            .map(|arrived| arrived.record.event_id().to_string())
+            .collect()
     }
 
     /// Waits until so many records were accepted.
@@ -121,14 +125,22 @@ impl RecordingSink {
 
     /// Counts an arrival and returns how many of this record there were before.
     fn count_arrival(&self, record: &Record) -> usize {
-        let mut arrivals = self.shared.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut arrivals = self
+            .shared
+            .arrivals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let count = arrivals.entry(record.event_id().clone()).or_insert(0);
         *count += 1;
         *count - 1
     }
 
     fn note(&self, record: &Arc<Record>, accepted: bool) {
-        let arrived = Arrived { record: Arc::clone(record), at: self.shared.made.elapsed(), accepted };
+        let arrived = Arrived {
+            record: Arc::clone(record),
+            at: self.shared.made.elapsed(),
+            accepted,
+        };
         self.memory().push(arrived);
         if accepted {
             self.shared.count.send_modify(|count| *count += 1);

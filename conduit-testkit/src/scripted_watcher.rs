@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use conduit_core::{
-    BatchLimits, ClusterTime, CollectionName, EventId, Position, Record, RecordKey, RecordParts, RecordStream,
-    RecordType, Sequence, StreamBatch, StreamIdentity, WallTime, WatchError, WatchTarget, Watcher,
+    BatchLimits, ClusterTime, CollectionName, EventId, Position, Record, RecordKey, RecordParts,
+    RecordStream, RecordType, Sequence, StreamBatch, StreamIdentity, WallTime, WatchError, WatchTarget,
+    Watcher,
 };
 use tokio::sync::watch;
 
@@ -26,8 +27,15 @@ struct Shared {
 
 impl Default for Shared {
     fn default() -> Self {
-        let identity = StreamIdentity { source: "scripted".to_owned(), options: String::new() };
-        Self { history: Mutex::default(), length: watch::Sender::new(0), identity: Arc::new(identity) }
+        let identity = StreamIdentity {
+            source: "scripted".to_owned(),
+            options: String::new(),
+        };
+        Self {
+            history: Mutex::default(),
+            length: watch::Sender::new(0),
+            identity: Arc::new(identity),
+        }
     }
 }
 
@@ -101,7 +109,11 @@ impl ScriptedWatcher {
     }
 
     fn position_of(&self, record: &Record) -> Position {
-        Position::after(record.time(), record.sequence().token(), Arc::clone(&self.shared.identity))
+        Position::after(
+            record.time(),
+            record.sequence().token(),
+            Arc::clone(&self.shared.identity),
+        )
     }
 }
 
@@ -149,7 +161,9 @@ impl ScriptedStream {
         }
         let mut taken = Vec::new();
         while taken.len() < max_records {
-            let Some(record) = history.records.get(self.next) else { break };
+            let Some(record) = history.records.get(self.next) else {
+                break;
+            };
             self.next += 1;
             if self.position.covers(record.time(), record.sequence()) {
                 continue;
@@ -174,7 +188,11 @@ impl RecordStream for ScriptedStream {
             let timed_out = tokio::time::Instant::now() >= deadline;
             if !records.is_empty() || timed_out {
                 let reached_end = self.next >= self.watcher.history().records.len();
-                return Ok(StreamBatch { records, position: self.position.clone(), reached_end });
+                return Ok(StreamBatch {
+                    records,
+                    position: self.position.clone(),
+                    reached_end,
+                });
             }
             let _ = tokio::time::timeout_at(deadline, lengths.changed()).await;
         }

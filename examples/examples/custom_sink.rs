@@ -5,9 +5,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use conduit_core::{
-    CollectionSpec, Conduit, Delivery, RecordBatch, RecordType, Sink, SinkError, SinkLimits,
-};
+use conduit_core::{CollectionSpec, Conduit, Delivery, RecordBatch, RecordType, Sink, SinkError, SinkLimits};
 use conduit_state::MemoryStore;
 use conduit_testkit::ScriptedWatcher;
 use tokio::sync::mpsc;
@@ -21,7 +19,10 @@ struct ChannelSink {
 #[async_trait]
 impl Sink for ChannelSink {
     fn limits(&self) -> SinkLimits {
-        SinkLimits { max_records: 10, ..SinkLimits::default() }
+        SinkLimits {
+            max_records: 10,
+            ..SinkLimits::default()
+        }
     }
 
     async fn deliver(&self, batch: &RecordBatch) -> Result<Delivery, SinkError> {
@@ -30,7 +31,9 @@ impl Sink for ChannelSink {
             let line = String::from_utf8_lossy(record.json()).into_owned();
             // A record that fails is retried by the engine, in order; the sink only says why.
             if self.lines.send(line).await.is_err() {
-                delivery.failed.push((index, SinkError::unavailable("nobody reads the channel")));
+                delivery
+                    .failed
+                    .push((index, SinkError::unavailable("nobody reads the channel")));
             }
         }
         Ok(delivery)
@@ -46,7 +49,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build()?;
     let handle = conduit.handle();
     let shutdown = async {
-        while !handle.status().iter().flat_map(|c| &c.destinations).any(|d| d.lag_seconds.is_some()) {
+        while !handle
+            .status()
+            .iter()
+            .flat_map(|c| &c.destinations)
+            .any(|d| d.lag_seconds.is_some())
+        {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
         watcher.change("orders", "order-1", RecordType::Insert, 1);

@@ -38,15 +38,29 @@ async fn main() -> Result<(), Box<dyn Error>> {
         _ = tokio::signal::ctrl_c() => Ok(()),
     };
     let protection = json!({ "deletion_protection": false });
-    call(&conduit, "PATCH", &format!("/api/collections/{COLLECTION}"), Some(&protection)).await?;
-    call(&conduit, "DELETE", &format!("/api/collections/{COLLECTION}"), None).await?;
+    call(
+        &conduit,
+        "PATCH",
+        &format!("/api/collections/{COLLECTION}"),
+        Some(&protection),
+    )
+    .await?;
+    call(
+        &conduit,
+        "DELETE",
+        &format!("/api/collections/{COLLECTION}"),
+        None,
+    )
+    .await?;
     result
 }
 
 async fn start_receiver() -> Result<(String, mpsc::Receiver<Value>), Box<dyn Error>> {
     let (arrived, records) = mpsc::channel(1000);
     let receive = post(move |body: Bytes| async move {
-        let Ok(record) = serde_json::from_slice::<Value>(&body) else { return StatusCode::BAD_REQUEST };
+        let Ok(record) = serde_json::from_slice::<Value>(&body) else {
+            return StatusCode::BAD_REQUEST;
+        };
         match arrived.send(record).await {
             Ok(()) => StatusCode::NO_CONTENT,
             Err(_closed) => StatusCode::SERVICE_UNAVAILABLE,
@@ -71,7 +85,11 @@ async fn configure(conduit: &str, endpoint: &str) -> Result<(), Box<dyn Error>> 
         StatusCode::CONFLICT => {
             let path = format!("/api/collections/{COLLECTION}?discard=true");
             let (status, answer) = call(conduit, "PUT", &path, Some(&collection)).await?;
-            if status.is_success() { Ok(()) } else { Err(format!("PUT answered {status}: {answer}").into()) }
+            if status.is_success() {
+                Ok(())
+            } else {
+                Err(format!("PUT answered {status}: {answer}").into())
+            }
         }
         _ => Err(format!("POST /api/collections answered {status}: {answer}").into()),
     }
@@ -92,7 +110,9 @@ async fn call(
     if let Ok(token) = var("CONDUIT_API_TOKEN") {
         request = request.header("authorization", format!("Bearer {token}"));
     }
-    let response = client.request(request.body(Full::new(Bytes::from(body)))?).await?;
+    let response = client
+        .request(request.body(Full::new(Bytes::from(body)))?)
+        .await?;
     let status = response.status();
     let bytes = response.into_body().collect().await?.to_bytes();
     Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
@@ -105,17 +125,30 @@ async fn live(
 ) -> Result<(), Box<dyn Error>> {
     for number in 1.. {
         let id = format!("order-{number}");
-        orders.insert_one(doc! { "_id": &id, "status": "new", "total": 12.5 * f64::from(number) }).await?;
-        orders.update_one(doc! { "_id": &id }, doc! { "$set": { "status": "paid" } }).await?;
+        orders
+            .insert_one(doc! { "_id": &id, "status": "new", "total": 12.5 * f64::from(number) })
+            .await?;
+        orders
+            .update_one(doc! { "_id": &id }, doc! { "$set": { "status": "paid" } })
+            .await?;
         orders.delete_one(doc! { "_id": &id }).await?;
-        for (kind, new_status, old_status) in
-            [("INSERT", Some("new"), None), ("MODIFY", Some("paid"), Some("new")), ("REMOVE", None, Some("paid"))]
-        {
+        for (kind, new_status, old_status) in [
+            ("INSERT", Some("new"), None),
+            ("MODIFY", Some("paid"), Some("new")),
+            ("REMOVE", None, Some("paid")),
+        ] {
             let record = next(records, &id).await?;
             println!("{record}");
-            let seen = (&record["recordType"], record["newImage"]["status"].as_str(), record["oldImage"]["status"].as_str());
+            let seen = (
+                &record["recordType"],
+                record["newImage"]["status"].as_str(),
+                record["oldImage"]["status"].as_str(),
+            );
             if seen != (&json!(kind), new_status, old_status) {
-                return Err(format!("expected {kind} with images {new_status:?} and {old_status:?}, got {record}").into());
+                return Err(format!(
+                    "expected {kind} with images {new_status:?} and {old_status:?}, got {record}"
+                )
+                .into());
             }
         }
         if once {

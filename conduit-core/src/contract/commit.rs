@@ -77,7 +77,13 @@ impl DeadLetter {
     /// A record given up at its first attempt.
     #[must_use]
     pub fn at_once(record: Arc<Record>, at: WallTime, error: &SinkError) -> Self {
-        Self { record, attempts: 1, first_attempt: at, last_attempt: at, last_error: error.report() }
+        Self {
+            record,
+            attempts: 1,
+            first_attempt: at,
+            last_attempt: at,
+            last_error: error.report(),
+        }
     }
 }
 

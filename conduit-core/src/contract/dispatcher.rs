@@ -88,7 +88,14 @@ impl Pending {
     #[must_use]
     pub fn new(records: usize) -> (Reply, Self) {
         let (sender, outcomes) = mpsc::unbounded_channel();
-        (Reply(sender), Self { outcomes, open: vec![true; records], left: records })
+        (
+            Reply(sender),
+            Self {
+                outcomes,
+                open: vec![true; records],
+                left: records,
+            },
+        )
     }
 }
 
@@ -105,11 +112,18 @@ impl Stream for Pending {
                 Poll::Ready(Some(settled)) => settled,
                 Poll::Ready(None) => {
                     let index = self.open.iter().position(|open| *open).unwrap_or(0);
-                    Settled { index, outcome: Outcome::Unattempted, took: None }
+                    Settled {
+                        index,
+                        outcome: Outcome::Unattempted,
+                        took: None,
+                    }
                 }
             };
             // A second outcome for the same record would be a dispatcher's bug; the first stands.
-            let was_open = self.open.get_mut(settled.index).map(|open| std::mem::replace(open, false));
+            let was_open = self
+                .open
+                .get_mut(settled.index)
+                .map(|open| std::mem::replace(open, false));
             if was_open == Some(true) {
                 self.left -= 1;
                 return Poll::Ready(Some(settled));
@@ -157,13 +171,26 @@ mod tests {
     #[tokio::test]
     async fn work_of_a_dispatcher_that_died_comes_back_as_not_attempted() {
         let (reply, pending) = Pending::new(3);
-        reply.send(Settled { index: 1, outcome: Outcome::Delivered { cured: false }, took: None });
-        reply.send(Settled { index: 1, outcome: Outcome::Delivered { cured: false }, took: None });
+        reply.send(Settled {
+            index: 1,
+            outcome: Outcome::Delivered { cured: false },
+            took: None,
+        });
+        reply.send(Settled {
+            index: 1,
+            outcome: Outcome::Delivered { cured: false },
+            took: None,
+        });
         drop(reply);
         let outcomes: Vec<Settled> = pending.collect().await;
         let shown: Vec<(usize, bool)> = outcomes
             .iter()
-            .map(|settled| (settled.index, matches!(settled.outcome, Outcome::Delivered { .. })))
+            .map(|settled| {
+                (
+                    settled.index,
+                    matches!(settled.outcome, Outcome::Delivered { .. }),
+                )
+            })
             .collect();
         assert_eq!(shown, [(1, true), (0, false), (2, false)]);
     }

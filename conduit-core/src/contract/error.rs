@@ -233,7 +233,8 @@ mod tests {
 
     #[test]
     fn a_report_is_one_line_with_every_cause_once() {
-        let error = SinkError::unavailable("POST failed").with_source(std::io::Error::other("connection refused"));
+        let error =
+            SinkError::unavailable("POST failed").with_source(std::io::Error::other("connection refused"));
         assert_eq!(error.to_string(), "POST failed");
         assert_eq!(error.report(), "POST failed: connection refused");
         assert_eq!(error.clone().to_string(), "POST failed: connection refused");

@@ -10,13 +10,11 @@ mod watcher;
 
 pub use commit::{Advance, Commit, DeadLetter, ParkedRecord, ProcessedId};
 pub use dispatcher::{Closed, Dispatcher, Outcome, Pending, Reply, Route, Settled, Work};
-pub use error::{
-    BoxError, SinkError, SinkErrorKind, StateError, StateErrorKind, WatchError, WatchErrorKind,
-};
+pub use error::{BoxError, SinkError, SinkErrorKind, StateError, StateErrorKind, WatchError, WatchErrorKind};
 pub use observer::{NoObserver, Observer, SettledAs, Settlement};
 pub use sink::{Delivery, RecordBatch, SameKey, Sink, SinkLimits};
 pub use store::{
-    Lease, OpenRequest, Opened, QueueLengths, RetryId, StateStore, SubscriptionStart, SubscriptionState, WaitingRecord,
-    WaitingRef,
+    Lease, OpenRequest, Opened, QueueLengths, RetryId, StateStore, SubscriptionStart, SubscriptionState,
+    WaitingRecord, WaitingRef,
 };
 pub use watcher::{BatchLimits, ImageFormat, Images, RecordStream, StreamBatch, WatchTarget, Watcher};

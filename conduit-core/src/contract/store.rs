@@ -180,8 +180,9 @@ pub trait StateStore: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// For each, with nothing of it changed: `Fenced` if the lease is not held or the store has no such state,
     /// `Conflict` if the stored state is not the one that the commit starts from (its number does not follow the
-    /// last one, or the position is not `advance.from`), `Unavailable` if the outcome is unknown: the same commit is
-    /// sent again.
+    /// last one, the position is not `advance.from`, or a record without contents is to wait on that does not wait),
+    /// `Invalid` if the position would move back or the lease is of another collection, `Unavailable` if the outcome is
+    /// unknown: the same commit is sent again.
     async fn commit(&self, commits: &[Commit]) -> Vec<Result<(), StateError>>;
 
     /// Returns the contents of waiting records, `None` for one that does not wait (any more).

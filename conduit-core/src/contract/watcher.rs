@@ -48,7 +48,12 @@ impl WatchTarget {
     /// Watches `collection` by `_id`, with new images as plain JSON.
     #[must_use]
     pub fn new(collection: CollectionName) -> Self {
-        Self { collection, key_fields: Vec::new(), images: Images::New, image_format: ImageFormat::Json }
+        Self {
+            collection,
+            key_fields: Vec::new(),
+            images: Images::New,
+            image_format: ImageFormat::Json,
+        }
     }
 }
 

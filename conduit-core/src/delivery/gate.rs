@@ -22,7 +22,9 @@ pub(crate) enum LeaseState {
 
 impl LeaseGuard {
     pub(crate) fn new(until: Instant) -> Arc<Self> {
-        Arc::new(Self { state: watch::Sender::new(LeaseState::Until(until)) })
+        Arc::new(Self {
+            state: watch::Sender::new(LeaseState::Until(until)),
+        })
     }
 
     /// Notes a renewal. A lost lease stays lost.
@@ -75,8 +77,15 @@ struct GateState {
 
 impl Gate {
     pub(crate) fn new(lease: Arc<LeaseGuard>) -> Self {
-        let state = GateState { closed: false, not_before: None, next_untold: FIRST_THROTTLE };
-        Self { lease, state: watch::Sender::new(state) }
+        let state = GateState {
+            closed: false,
+            not_before: None,
+            next_untold: FIRST_THROTTLE,
+        };
+        Self {
+            lease,
+            state: watch::Sender::new(state),
+        }
     }
 
     /// Whether a call may be sent right now.
@@ -120,11 +129,15 @@ impl Gate {
 
     /// Notes that the destination asked to wait.
     pub(crate) fn throttle(&self, retry_after: Option<Duration>) {
+        // A destination that throttles and asks for no wait at all has not said how long.
+        let retry_after = retry_after.filter(|wait| !wait.is_zero());
         self.state.send_modify(|state| {
             let wait = retry_after.unwrap_or(state.next_untold).min(MAX_THROTTLE);
             let at = Instant::now() + wait;
             // Many calls in hand may be told at once; that is one throttling, so the wait doubles once.
-            let is_first = state.not_before.is_none_or(|not_before| not_before <= Instant::now());
+            let is_first = state
+                .not_before
+                .is_none_or(|not_before| not_before <= Instant::now());
             if retry_after.is_none() && is_first {
                 state.next_untold = (state.next_untold * 2).min(MAX_UNTOLD_THROTTLE);
             }

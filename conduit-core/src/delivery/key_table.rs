@@ -47,11 +47,17 @@ impl KeyTable {
         waiting: impl IntoIterator<Item = RecordKey>,
         poisoned: impl IntoIterator<Item = RecordKey>,
     ) -> Self {
-        let mut keys = Keys { poisoned: poisoned.into_iter().collect(), ..Keys::default() };
+        let mut keys = Keys {
+            poisoned: poisoned.into_iter().collect(),
+            ..Keys::default()
+        };
         for key in waiting {
             *keys.waiting.entry(key).or_insert(0) += 1;
         }
-        Self { max_retries, keys: Mutex::new(keys) }
+        Self {
+            max_retries,
+            keys: Mutex::new(keys),
+        }
     }
 
     fn keys(&self) -> MutexGuard<'_, Keys> {
@@ -95,7 +101,11 @@ impl KeyTable {
 
     /// How many attempts a waiting record of `key` has in all.
     pub(crate) fn allowed_attempts(&self, key: RecordKey) -> u32 {
-        if self.keys().poisoned.contains(&key) { 1 } else { self.max_retries.saturating_add(1) }
+        if self.keys().poisoned.contains(&key) {
+            1
+        } else {
+            self.max_retries.saturating_add(1)
+        }
     }
 
     /// Notes that a waiting record of `key` left the retry queue.

@@ -57,7 +57,11 @@ struct Job {
 
 impl Job {
     fn settle(self, outcome: Outcome, took: Option<Duration>) {
-        self.reply.send(Settled { index: self.index, outcome, took });
+        self.reply.send(Settled {
+            index: self.index,
+            outcome,
+            took,
+        });
     }
 }
 
@@ -81,20 +85,33 @@ impl Lanes {
         // starve the retries.
         let lanes = concurrency - concurrency / 4;
         let runner = Runner {
-            shared: Arc::new(Shared { sink, limits, gate, keys, calls: Semaphore::new(concurrency) }),
+            shared: Arc::new(Shared {
+                sink,
+                limits,
+                gate,
+                keys,
+                calls: Semaphore::new(concurrency),
+            }),
             lanes: (0..lanes).map(|_| Lane::default()).collect(),
             calls: FuturesUnordered::new(),
             room: Arc::clone(&room),
         };
         let task = tokio::spawn(runner.run(work, stopped));
-        Self { input, room, max_room, stop: Mutex::new(Some((stop, task))) }
+        Self {
+            input,
+            room,
+            max_room,
+            stop: Mutex::new(Some((stop, task))),
+        }
     }
 }
 
 #[async_trait]
 impl Dispatcher for Lanes {
     async fn submit(&self, work: Work) -> Result<Pending, Closed> {
-        let wanted = u32::try_from(work.records.len()).unwrap_or(u32::MAX).min(self.max_room);
+        let wanted = u32::try_from(work.records.len())
+            .unwrap_or(u32::MAX)
+            .min(self.max_room);
         let permit = self.room.acquire_many(wanted).await.map_err(|_closed| Closed)?;
         let (reply, pending) = Pending::new(work.records.len());
         self.input.send((work, reply)).map_err(|_closed| Closed)?;
@@ -173,7 +190,11 @@ impl Runner {
 
     fn accept(&mut self, work: Work, reply: &Reply) {
         let jobs = work.records.into_iter().enumerate();
-        let jobs = jobs.map(|(index, record)| Job { record, index, reply: reply.clone() });
+        let jobs = jobs.map(|(index, record)| Job {
+            record,
+            index,
+            reply: reply.clone(),
+        });
         match work.route {
             Route::Chain => {
                 let shared = Arc::clone(&self.shared);
@@ -251,7 +272,9 @@ impl Runner {
 async fn run_call(shared: &Shared, jobs: Vec<Job>) {
     let mut jobs = jobs;
     while !jobs.is_empty() {
-        let Some(answer) = send(shared, &jobs).await else { return };
+        let Some(answer) = send(shared, &jobs).await else {
+            return;
+        };
         let mut throttled = Vec::new();
         let mut failed_keys = HashSet::new();
         for (job, failure) in jobs.into_iter().zip(answer.failures) {
@@ -285,7 +308,9 @@ async fn run_chain(shared: &Shared, jobs: Vec<Job>) {
     let mut jobs: VecDeque<Job> = jobs.into();
     while let Some(job) = jobs.pop_front() {
         let call = [job];
-        let Some(answer) = send(shared, &call).await else { return };
+        let Some(answer) = send(shared, &call).await else {
+            return;
+        };
         let [job] = call;
         match answer.failures.into_iter().next().flatten() {
             None => {
@@ -295,7 +320,11 @@ async fn run_chain(shared: &Shared, jobs: Vec<Job>) {
             Some(error) if matches!(error.kind(), SinkErrorKind::Throttled { .. }) => jobs.push_front(job),
             Some(error) => {
                 let is_final = error.kind() == SinkErrorKind::Undeliverable;
-                let outcome = if is_final { Outcome::Dead(error) } else { Outcome::Failed(error) };
+                let outcome = if is_final {
+                    Outcome::Dead(error)
+                } else {
+                    Outcome::Failed(error)
+                };
                 job.settle(outcome, Some(answer.took));
                 return;
             }
@@ -315,7 +344,10 @@ async fn send(shared: &Shared, jobs: &[Job]) -> Option<Answer> {
     if let [job] = jobs
         && let Some(error) = oversize(job)
     {
-        return Some(Answer { failures: vec![Some(error)], took: Duration::ZERO });
+        return Some(Answer {
+            failures: vec![Some(error)],
+            took: Duration::ZERO,
+        });
     }
     let _permit = loop {
         if !shared.gate.pass().await {
@@ -333,9 +365,10 @@ async fn send(shared: &Shared, jobs: &[Job]) -> Option<Answer> {
     let result = match tokio::time::timeout(shared.limits.timeout, call).await {
         Ok(Ok(result)) => result,
         Ok(Err(_panic)) => Err(SinkError::unavailable("the sink panicked")),
-        Err(_elapsed) => {
-            Err(SinkError::timeout(format!("no answer within {:?}", shared.limits.timeout)))
-        }
+        Err(_elapsed) => Err(SinkError::timeout(format!(
+            "no answer within {:?}",
+            shared.limits.timeout
+        ))),
     };
     let took = started.elapsed();
     let mut failures: Vec<Option<SinkError>> = jobs.iter().map(|_| None).collect();
@@ -345,11 +378,15 @@ async fn send(shared: &Shared, jobs: &[Job]) -> Option<Answer> {
                 match failures.get_mut(index) {
                     Some(failure) => *failure = Some(error),
                     // A sink that names a record that it was not given cannot be believed about the others.
-                    None => failures.iter_mut().for_each(|failure| *failure = Some(error.clone())),
+                    None => failures
+                        .iter_mut()
+                        .for_each(|failure| *failure = Some(error.clone())),
                 }
             }
         }
-        Err(error) => failures.iter_mut().for_each(|failure| *failure = Some(error.clone())),
+        Err(error) => failures
+            .iter_mut()
+            .for_each(|failure| *failure = Some(error.clone())),
     }
     note_throttling(shared, &failures);
     Some(Answer { failures, took })
@@ -368,5 +405,7 @@ fn note_throttling(shared: &Shared, failures: &[Option<SinkError>]) {
 
 fn too_large(job: &Job, shared: &Shared) -> SinkError {
     let (size, limit) = (job.record.size(), shared.limits.max_bytes);
-    SinkError::undeliverable(format!("the record has {size} bytes, the destination takes {limit}"))
+    SinkError::undeliverable(format!(
+        "the record has {size} bytes, the destination takes {limit}"
+    ))
 }

@@ -65,7 +65,9 @@ impl<S> ServiceSink<S> {
 
 impl<S> fmt::Debug for ServiceSink<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServiceSink").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("ServiceSink")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }
 
@@ -82,8 +84,13 @@ where
 
     async fn deliver(&self, batch: &RecordBatch) -> Result<Delivery, SinkError> {
         let mut service = self.service.clone();
-        poll_fn(|cx| service.poll_ready(cx)).await.map_err(|error| restore(error.into()))?;
-        service.call(batch.clone()).await.map_err(|error| restore(error.into()))
+        poll_fn(|cx| service.poll_ready(cx))
+            .await
+            .map_err(|error| restore(error.into()))?;
+        service
+            .call(batch.clone())
+            .await
+            .map_err(|error| restore(error.into()))
     }
 }
 

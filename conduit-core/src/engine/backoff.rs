@@ -14,7 +14,9 @@ impl Backoff {
 
     /// Returns the next wait.
     pub(crate) fn next(&mut self) -> Duration {
-        let wait = Self::FIRST.saturating_mul(1 << self.failures.min(10)).min(Self::MAX);
+        let wait = Self::FIRST
+            .saturating_mul(1 << self.failures.min(10))
+            .min(Self::MAX);
         self.failures += 1;
         wait
     }

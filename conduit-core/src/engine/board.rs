@@ -48,7 +48,11 @@ impl Board {
     ) -> Arc<StatusCell> {
         let mut collections = self.collections();
         let cells = &mut collections.entry(collection.clone()).or_default().cells;
-        Arc::clone(cells.entry(destination.clone()).or_insert_with(|| Arc::new(make())))
+        Arc::clone(
+            cells
+                .entry(destination.clone())
+                .or_insert_with(|| Arc::new(make())),
+        )
     }
 
     /// Leaves only the subscriptions that `keep` wants on the board.

@@ -101,17 +101,35 @@ impl CollectionRunner {
         loop {
             let asked = Instant::now();
             let opened = match self.starts(&spec.subscriptions).await {
-                Ok(subscriptions) => self.context.store.open(&self.request(subscriptions, evict.take())).await,
+                Ok(subscriptions) => {
+                    self.context
+                        .store
+                        .open(&self.request(subscriptions, evict.take()))
+                        .await
+                }
                 Err(error) => Err(error),
             };
             let wait = match opened {
-                Ok(Opened::Taken { lease, states, others }) => {
+                Ok(Opened::Taken {
+                    lease,
+                    states,
+                    others,
+                }) => {
                     self.forget_others(others).await;
                     self.board.set_holder(&self.name, Some(lease.worker.clone()));
                     tracing::info!(collection = %self.name, epoch = lease.epoch, "took the lease");
                     let guard = self.keeper.keep(&lease, asked);
                     let (running, tasks) = (HashMap::new(), JoinSet::new());
-                    return Some((Tenure { lease, guard, running, tasks, target: spec.target }, states));
+                    return Some((
+                        Tenure {
+                            lease,
+                            guard,
+                            running,
+                            tasks,
+                            target: spec.target,
+                        },
+                        states,
+                    ));
                 }
                 Ok(Opened::Held { by, remaining }) => {
                     self.wait_for(&spec, &by);
@@ -167,7 +185,8 @@ impl CollectionRunner {
             _ => SubscriptionPhase::Starting,
         };
         for subscription in &spec.subscriptions {
-            self.cell(&subscription.id).set_phase(phase, Some(error.to_string()), self.context.clock.now());
+            self.cell(&subscription.id)
+                .set_phase(phase, Some(error.to_string()), self.context.clock.now());
         }
     }
 
@@ -181,7 +200,11 @@ impl CollectionRunner {
                 (None, None) => *now.insert(self.source_now().await?),
             };
             let life = subscription.start.unwrap_or_default();
-            starts.push(SubscriptionStart { destination: subscription.id.clone(), start, life });
+            starts.push(SubscriptionStart {
+                destination: subscription.id.clone(),
+                start,
+                life,
+            });
         }
         Ok(starts)
     }
@@ -207,12 +230,17 @@ impl CollectionRunner {
     }
 
     fn id_of(&self, destination: &DestinationId) -> SubscriptionId {
-        SubscriptionId { collection: self.name.clone(), destination: destination.clone() }
+        SubscriptionId {
+            collection: self.name.clone(),
+            destination: destination.clone(),
+        }
     }
 
     fn cell(&self, destination: &DestinationId) -> Arc<StatusCell> {
         let now = self.context.clock.now();
-        self.board.cell(&self.name, destination, || StatusCell::new(&self.id_of(destination), now))
+        self.board.cell(&self.name, destination, || {
+            StatusCell::new(&self.id_of(destination), now)
+        })
     }
 
     /// Runs subscriptions under the lease until it is lost, nothing is left to run, or the end.
@@ -224,7 +252,10 @@ impl CollectionRunner {
     ) -> Next {
         let spec = self.spec.borrow().clone();
         for state in states {
-            let found = spec.subscriptions.iter().find(|known| known.id == state.destination);
+            let found = spec
+                .subscriptions
+                .iter()
+                .find(|known| known.id == state.destination);
             if let Some(subscription) = found {
                 self.start(&mut tenure, subscription, state).await;
             }
@@ -294,7 +325,8 @@ impl CollectionRunner {
             End::Halted(why) => {
                 tracing::error!(subscription = %id, why, "halted; it needs an operator");
                 let now = self.context.clock.now();
-                self.cell(&destination).set_phase(SubscriptionPhase::Halted, Some(why), now);
+                self.cell(&destination)
+                    .set_phase(SubscriptionPhase::Halted, Some(why), now);
                 if let Some(running) = tenure.running.get_mut(&destination) {
                     running.state = RunState::Halted;
                 }
@@ -302,7 +334,13 @@ impl CollectionRunner {
             }
         }
         tenure.running.remove(&destination);
-        if !self.spec.borrow().subscriptions.iter().any(|wanted| wanted.id == destination) {
+        if !self
+            .spec
+            .borrow()
+            .subscriptions
+            .iter()
+            .any(|wanted| wanted.id == destination)
+        {
             self.forget(&destination).await;
         }
         false
@@ -375,7 +413,17 @@ impl CollectionRunner {
     }
 
     async fn start(&self, tenure: &mut Tenure, spec: &SubscriptionSpec, state: SubscriptionState) {
-        let recover_until = if state.is_new { self.context.watcher.now().await.ok() } else { None };
+        if state.is_new {
+            tracing::info!(subscription = %self.id_of(&spec.id), position = ?state.position, "a new stream begins");
+        }
+        // Nothing was ever committed: the stream is new, or the store lost what it knew. Then the processed ids, which may
+        // have outlived it, say what not to deliver again.
+        let is_untouched = state.last_commit == 0;
+        let recover_until = if is_untouched {
+            self.context.watcher.now().await.ok()
+        } else {
+            None
+        };
         let (stop, signal) = StopSource::new();
         let subscription = Subscription::start(
             Arc::clone(&self.context),
@@ -387,8 +435,17 @@ impl CollectionRunner {
             self.cell(&spec.id),
         );
         let destination = spec.id.clone();
-        tenure.tasks.spawn(async move { (destination, subscription.run(signal).await) });
-        tenure.running.insert(spec.id.clone(), Running { spec: spec.clone(), stop, state: RunState::Running });
+        tenure
+            .tasks
+            .spawn(async move { (destination, subscription.run(signal).await) });
+        tenure.running.insert(
+            spec.id.clone(),
+            Running {
+                spec: spec.clone(),
+                stop,
+                state: RunState::Running,
+            },
+        );
     }
 
     /// Drains everything and gives the lease back.

@@ -35,7 +35,10 @@ impl Committer {
     pub(crate) async fn commit(&self, commit: Commit) -> Result<(), StateError> {
         let gone = || StateError::unavailable("the engine is stopping");
         let (answer, answered) = oneshot::channel();
-        self.commits.send((commit, answer)).await.map_err(|_closed| gone())?;
+        self.commits
+            .send((commit, answer))
+            .await
+            .map_err(|_closed| gone())?;
         answered.await.unwrap_or_else(|_closed| Err(gone()))
     }
 }
@@ -59,7 +62,9 @@ async fn run(store: Arc<dyn StateStore>, interval: Duration, mut waiting: mpsc::
         next = Instant::now() + interval;
         let (commits, answers): (Vec<Commit>, Vec<Answer>) = std::mem::take(&mut group).into_iter().unzip();
         let mut results = store.commit(&commits).await;
-        results.resize_with(commits.len(), || Err(StateError::unavailable("the store did not answer")));
+        results.resize_with(commits.len(), || {
+            Err(StateError::unavailable("the store did not answer"))
+        });
         let mut failed = None;
         for ((commit, answer), result) in commits.into_iter().zip(answers).zip(results) {
             match result {

@@ -81,8 +81,7 @@ impl Builder {
     /// If a collection is there twice, or a destination twice in a collection.
     pub fn build(self) -> Result<Conduit, InvalidSetup> {
         check(&self.collections)?;
-        let (committer, committing) =
-            Committer::new(Arc::clone(&self.store), self.settings.commit_interval);
+        let (committer, committing) = Committer::new(Arc::clone(&self.store), self.settings.commit_interval);
         let context = Context {
             watcher: self.watcher,
             store: self.store,
@@ -98,7 +97,11 @@ impl Builder {
             clock: Arc::clone(&context.clock),
             worker: context.worker.id().clone(),
         };
-        Ok(Conduit { context, committing: Box::pin(committing), handle })
+        Ok(Conduit {
+            context,
+            committing: Box::pin(committing),
+            handle,
+        })
     }
 }
 
@@ -107,13 +110,17 @@ fn check(collections: &[CollectionSpec]) -> Result<(), InvalidSetup> {
     for collection in collections {
         let name = collection.name();
         if !names.insert(name) {
-            return Err(InvalidSetup { message: format!("the collection {name} is there twice") });
+            return Err(InvalidSetup {
+                message: format!("the collection {name} is there twice"),
+            });
         }
         let mut ids = std::collections::HashSet::new();
         for subscription in &collection.subscriptions {
             if !ids.insert(&subscription.id) {
                 let id = &subscription.id;
-                return Err(InvalidSetup { message: format!("the destination {id} of {name} is there twice") });
+                return Err(InvalidSetup {
+                    message: format!("the destination {id} of {name} is there twice"),
+                });
             }
         }
     }
@@ -168,7 +175,9 @@ pub struct Conduit {
 
 impl fmt::Debug for Conduit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Conduit").field("context", &self.context).finish_non_exhaustive()
+        f.debug_struct("Conduit")
+            .field("context", &self.context)
+            .finish_non_exhaustive()
     }
 }
 
@@ -207,7 +216,10 @@ impl Conduit {
         let committing = tokio::spawn(self.committing);
         let context = Arc::new(self.context);
         let timeout = context.settings.shutdown_timeout;
-        let keeper = Arc::new(LeaseKeeper::new(Arc::clone(&context.store), context.settings.lease_time));
+        let keeper = Arc::new(LeaseKeeper::new(
+            Arc::clone(&context.store),
+            context.settings.lease_time,
+        ));
         let (stop_keeper, keeper_stop) = StopSource::new();
         let keeping = tokio::spawn({
             let keeper = Arc::clone(&keeper);
@@ -220,7 +232,9 @@ impl Conduit {
             running: HashMap::new(),
             tasks: JoinSet::new(),
         };
-        supervisor.run(self.handle.specs.subscribe(), shutdown, timeout).await;
+        supervisor
+            .run(self.handle.specs.subscribe(), shutdown, timeout)
+            .await;
         // Leases are renewed to the very end of the drain.
         stop_keeper.stop(Instant::now());
         for task in [keeping, committing] {
@@ -311,6 +325,13 @@ impl Supervisor {
             runner.run(signal).await;
             task_name
         });
-        self.running.insert(name, RunningCollection { spec: sender, stop, is_stopping: false });
+        self.running.insert(
+            name,
+            RunningCollection {
+                spec: sender,
+                stop,
+                is_stopping: false,
+            },
+        );
     }
 }

@@ -23,7 +23,10 @@ pub(crate) struct Context {
 impl Context {
     /// Returns the seed of a subscription's randomness: its own, and the same in every run with the same settings.
     pub(crate) fn seed_for(&self, id: &SubscriptionId) -> u64 {
-        let seed = self.settings.seed.map_or_else(|| self.worker.id().to_string(), |seed| seed.to_string());
+        let seed = self
+            .settings
+            .seed
+            .map_or_else(|| self.worker.id().to_string(), |seed| seed.to_string());
         let hash = RecordKey::of(format!("{seed}/{id}").as_bytes());
         // Any 64 bits of the hash will do.
         hash.lane(usize::MAX) as u64

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::contract::{
-    Advance, Commit, DeadLetter, Lease, ParkedRecord, ProcessedId, RetryId, SinkError,
-};
+use crate::contract::{Advance, Commit, DeadLetter, Lease, ParkedRecord, ProcessedId, RetryId, SinkError};
 use crate::value::{Position, Record, RecordKey, Sequence, SubscriptionId, WallTime};
 
 /// Everything that was settled since the last commit was sent.
@@ -104,7 +102,10 @@ impl Draft {
     /// A waiting record that leaves the queue.
     pub(crate) fn unpark(&mut self, id: RetryId) {
         // One that never came to the store need not be taken out of it.
-        let is_new = self.parked.remove(&id).is_some_and(|parked| parked.record.is_some());
+        let is_new = self
+            .parked
+            .remove(&id)
+            .is_some_and(|parked| parked.record.is_some());
         if !is_new {
             self.unparked.push(id);
         }
@@ -126,9 +127,13 @@ impl Draft {
     ) -> Commit {
         let draft = std::mem::take(self);
         let (from, to) = positions;
-        let (poisoned, cured): (Vec<_>, Vec<_>) = draft.poisoned.into_iter().partition(|(_, poisoned)| *poisoned);
+        let (poisoned, cured): (Vec<_>, Vec<_>) =
+            draft.poisoned.into_iter().partition(|(_, poisoned)| *poisoned);
         let mut commit = Commit::new(subscription.clone(), lease.clone(), number);
-        commit.advance = (from < to).then(|| Advance { from: from.clone(), to: to.clone() });
+        commit.advance = (from < to).then(|| Advance {
+            from: from.clone(),
+            to: to.clone(),
+        });
         commit.settled_ahead = settled_ahead;
         commit.processed = draft.processed;
         commit.parked = draft.parked.into_values().collect();

@@ -29,7 +29,11 @@ pub(crate) enum Needs {
 #[derive(Debug)]
 pub(crate) enum FeedEvent {
     /// Records in the order of their changes, and the position after them.
-    Batch { records: Vec<(Arc<Record>, Needs)>, position: Position, reached_end: bool },
+    Batch {
+        records: Vec<(Arc<Record>, Needs)>,
+        position: Position,
+        reached_end: bool,
+    },
     /// The stream failed and will be opened again; the message says why.
     Interrupted(String),
     /// The history after the position is gone. Nothing more comes.
@@ -58,7 +62,11 @@ impl Feed {
     pub(crate) async fn run(mut self, mut position: Position, events: mpsc::Sender<FeedEvent>) {
         let mut backoff = Backoff::default();
         loop {
-            let failure = match self.watcher.open(std::slice::from_ref(&self.target), &position).await {
+            let failure = match self
+                .watcher
+                .open(std::slice::from_ref(&self.target), &position)
+                .await
+            {
                 Ok(stream) => self.read(stream, &mut position, &mut backoff, &events).await,
                 Err(error) => Some(error),
             };
@@ -76,7 +84,11 @@ impl Feed {
                 WatchErrorKind::Invalid => INVALID_WAIT,
             };
             tracing::warn!(subscription = %self.id, %error, source = ?std::error::Error::source(&error).map(ToString::to_string), retry_in = ?wait, "the change stream failed");
-            if events.send(FeedEvent::Interrupted(error.to_string())).await.is_err() {
+            if events
+                .send(FeedEvent::Interrupted(error.to_string()))
+                .await
+                .is_err()
+            {
                 return;
             }
             tokio::time::sleep(wait).await;
@@ -100,7 +112,11 @@ impl Feed {
                 tracing::info!(subscription = %self.id, "the change stream is open again");
             }
             let done = self.processed_before(&batch).await;
-            let StreamBatch { records, position: after, reached_end } = batch;
+            let StreamBatch {
+                records,
+                position: after,
+                reached_end,
+            } = batch;
             let records = records.into_iter().enumerate().map(|(index, record)| {
                 let is_done = done.get(index) == Some(&true);
                 let needs = self.needs(&record, is_done);
@@ -108,7 +124,11 @@ impl Feed {
             });
             let records = records.collect();
             *position = after.clone();
-            let event = FeedEvent::Batch { records, position: after, reached_end };
+            let event = FeedEvent::Batch {
+                records,
+                position: after,
+                reached_end,
+            };
             events.send(event).await.ok()?;
         }
     }
@@ -125,7 +145,9 @@ impl Feed {
 
     /// Asks the store which records of the batch were processed, while that is worth asking.
     async fn processed_before(&mut self, batch: &StreamBatch) -> Vec<bool> {
-        let Some(until) = self.recover_until else { return Vec::new() };
+        let Some(until) = self.recover_until else {
+            return Vec::new();
+        };
         if batch.records.first().is_some_and(|record| record.time() > until)
             || (batch.records.is_empty() && batch.position.time() > until)
         {
@@ -135,7 +157,11 @@ impl Feed {
         if batch.records.is_empty() {
             return Vec::new();
         }
-        let ids: Vec<ProcessedId> = batch.records.iter().map(|record| ProcessedId::of(record)).collect();
+        let ids: Vec<ProcessedId> = batch
+            .records
+            .iter()
+            .map(|record| ProcessedId::of(record))
+            .collect();
         let mut backoff = Backoff::default();
         loop {
             match self.store.processed(&self.id, &ids).await {

@@ -22,7 +22,11 @@ pub(crate) struct Retry {
 #[derive(Debug)]
 pub(crate) enum Progress {
     /// A record on the lanes settled; the index is the tracker's.
-    Lane { index: u64, record: Arc<Record>, settled: Settled },
+    Lane {
+        index: u64,
+        record: Arc<Record>,
+        settled: Settled,
+    },
     /// A waiting record settled.
     Retry { retry: Retry, settled: Settled },
     /// Nothing of this key is being sent any more.
@@ -45,22 +49,35 @@ pub(crate) struct InFlight {
 
 impl InFlight {
     pub(crate) fn lanes(records: Vec<(u64, Arc<Record>)>, pending: Pending) -> Self {
-        Self { origin: Origin::Lanes(records), pending, ended: false }
+        Self {
+            origin: Origin::Lanes(records),
+            pending,
+            ended: false,
+        }
     }
 
     pub(crate) fn chain(key: RecordKey, retries: Vec<Retry>, pending: Pending) -> Self {
-        Self { origin: Origin::Chain { key, retries }, pending, ended: false }
+        Self {
+            origin: Origin::Chain { key, retries },
+            pending,
+            ended: false,
+        }
     }
 
     fn progress(&self, settled: Settled) -> Option<Progress> {
         match &self.origin {
             Origin::Lanes(records) => {
                 let (index, record) = records.get(settled.index)?;
-                Some(Progress::Lane { index: *index, record: Arc::clone(record), settled })
+                Some(Progress::Lane {
+                    index: *index,
+                    record: Arc::clone(record),
+                    settled,
+                })
             }
-            Origin::Chain { retries, .. } => {
-                Some(Progress::Retry { retry: retries.get(settled.index)?.clone(), settled })
-            }
+            Origin::Chain { retries, .. } => Some(Progress::Retry {
+                retry: retries.get(settled.index)?.clone(),
+                settled,
+            }),
         }
     }
 }

@@ -21,7 +21,11 @@ pub(crate) struct LeaseKeeper {
 
 impl LeaseKeeper {
     pub(crate) fn new(store: Arc<dyn StateStore>, lease_time: Duration) -> Self {
-        Self { store, lease_time, held: Mutex::default() }
+        Self {
+            store,
+            lease_time,
+            held: Mutex::default(),
+        }
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<CollectionName, (Lease, Arc<LeaseGuard>)>> {
@@ -32,7 +36,8 @@ impl LeaseKeeper {
     /// believes in it longer than the store.
     pub(crate) fn keep(&self, lease: &Lease, asked: Instant) -> Arc<LeaseGuard> {
         let guard = LeaseGuard::new(asked + self.lease_time);
-        self.held().insert(lease.collection.clone(), (lease.clone(), Arc::clone(&guard)));
+        self.held()
+            .insert(lease.collection.clone(), (lease.clone(), Arc::clone(&guard)));
         guard
     }
 

@@ -32,7 +32,10 @@ struct Waiting {
 impl RetryQueue {
     /// Takes over what the store knows, by growing id.
     pub(crate) fn new(waiting: Vec<WaitingRef>) -> Self {
-        let mut queue = Self { next_id: 1, ..Self::default() };
+        let mut queue = Self {
+            next_id: 1,
+            ..Self::default()
+        };
         for entry in waiting {
             queue.next_id = queue.next_id.max(entry.id.0 + 1);
             queue.insert(entry);
@@ -46,7 +49,12 @@ impl RetryQueue {
         let is_head = ids.len() == 1;
         self.bytes += entry.size;
         let (id, key) = (entry.id, entry.key);
-        let waiting = Waiting { key, due: entry.due, size: entry.size, timestamp: entry.timestamp };
+        let waiting = Waiting {
+            key,
+            due: entry.due,
+            size: entry.size,
+            timestamp: entry.timestamp,
+        };
         self.waiting.insert(id, waiting);
         if is_head {
             self.schedule_head(key);
@@ -73,7 +81,13 @@ impl RetryQueue {
     ) -> RetryId {
         let id = RetryId(self.next_id);
         self.next_id += 1;
-        self.insert(WaitingRef { id, key, due, size, timestamp });
+        self.insert(WaitingRef {
+            id,
+            key,
+            due,
+            size,
+            timestamp,
+        });
         id
     }
 
@@ -90,7 +104,9 @@ impl RetryQueue {
 
     /// Takes a record out.
     pub(crate) fn remove(&mut self, id: RetryId) {
-        let Some(waiting) = self.waiting.remove(&id) else { return };
+        let Some(waiting) = self.waiting.remove(&id) else {
+            return;
+        };
         self.bytes -= waiting.size;
         self.due.remove(&(waiting.due.unwrap_or_default(), id));
         if let Some(ids) = self.by_key.get_mut(&waiting.key) {
@@ -113,12 +129,16 @@ impl RetryQueue {
     ) -> Vec<(RecordKey, Vec<RetryId>)> {
         let mut taken = Vec::new();
         while taken.len() < keys {
-            let Some((due, head)) = self.due.first().copied() else { break };
+            let Some((due, head)) = self.due.first().copied() else {
+                break;
+            };
             if due > now {
                 break;
             }
             self.due.pop_first();
-            let Some(key) = self.waiting.get(&head).map(|waiting| waiting.key) else { continue };
+            let Some(key) = self.waiting.get(&head).map(|waiting| waiting.key) else {
+                continue;
+            };
             self.running.insert(key);
             taken.push((key, self.sendable(key, max_records, max_bytes)));
         }
@@ -129,7 +149,9 @@ impl RetryQueue {
         let mut ids = Vec::new();
         let mut bytes = 0;
         for id in self.by_key.get(&key).into_iter().flatten() {
-            let Some(waiting) = self.waiting.get(id) else { continue };
+            let Some(waiting) = self.waiting.get(id) else {
+                continue;
+            };
             bytes += waiting.size;
             let is_tried = waiting.due.is_some();
             if !ids.is_empty() && (is_tried || ids.len() >= max_records || bytes > max_bytes) {
@@ -232,7 +254,13 @@ mod tests {
 
     #[test]
     fn ids_go_on_after_those_of_the_store() {
-        let entry = WaitingRef { id: RetryId(41), key: A, due: None, size: 1, timestamp: at(3) };
+        let entry = WaitingRef {
+            id: RetryId(41),
+            key: A,
+            due: None,
+            size: 1,
+            timestamp: at(3),
+        };
         let mut queue = RetryQueue::new(vec![entry]);
         assert_eq!(queue.push(A, 1, at(9), None), RetryId(42));
         assert_eq!(queue.oldest(), Some(at(3)));

@@ -26,7 +26,10 @@ impl Subscription {
             return self.settle_draining(progress);
         };
         // The rest of a chain after a failure comes back so too; its end puts it back in the queue.
-        if matches!((&settled.outcome, &progress), (Outcome::Unattempted, Progress::Lane { .. })) {
+        if matches!(
+            (&settled.outcome, &progress),
+            (Outcome::Unattempted, Progress::Lane { .. })
+        ) {
             return Err(End::Reload("the lanes died".to_owned()));
         }
         self.settle_draining(progress)
@@ -36,7 +39,11 @@ impl Subscription {
     pub(super) fn settle_draining(&mut self, progress: Progress) -> Result<(), End> {
         let now = self.context.clock.now();
         match progress {
-            Progress::Lane { index, record, settled } => {
+            Progress::Lane {
+                index,
+                record,
+                settled,
+            } => {
                 match settled.outcome {
                     Outcome::Delivered { cured } => self.delivered(&record, cured, settled.took, now),
                     Outcome::Failed(error) => self.park_failed(&record, &error, settled.took, now),
@@ -68,16 +75,33 @@ impl Subscription {
         self.observe(record, SettledAs::Delivered, took, now, None);
     }
 
-    fn park_failed(&mut self, record: &Arc<Record>, error: &SinkError, took: Option<Duration>, now: WallTime) {
+    fn park_failed(
+        &mut self,
+        record: &Arc<Record>,
+        error: &SinkError,
+        took: Option<Duration>,
+        now: WallTime,
+    ) {
         let due = now.after(self.policy.delay(1, &mut self.rng));
-        let id = self.retries.push(record.key(), record.size(), record.timestamp(), Some(due));
+        let id = self
+            .retries
+            .push(record.key(), record.size(), record.timestamp(), Some(due));
         self.draft.park(id, record, Some((error, now, due)));
-        self.hold_contents(id, record, Attempts { count: 1, first: Some(now) });
+        self.hold_contents(
+            id,
+            record,
+            Attempts {
+                count: 1,
+                first: Some(now),
+            },
+        );
         self.observe_failure(record, error, 1, took, now);
     }
 
     fn park_behind(&mut self, record: &Arc<Record>) {
-        let id = self.retries.push(record.key(), record.size(), record.timestamp(), None);
+        let id = self
+            .retries
+            .push(record.key(), record.size(), record.timestamp(), None);
         self.draft.park(id, record, None);
         self.hold_contents(id, record, Attempts::default());
     }
@@ -91,8 +115,10 @@ impl Subscription {
         now: WallTime,
     ) {
         let key = retry.record.key();
-        let attempts =
-            Attempts { count: retry.attempts.count + 1, first: Some(retry.attempts.first.unwrap_or(now)) };
+        let attempts = Attempts {
+            count: retry.attempts.count + 1,
+            first: Some(retry.attempts.first.unwrap_or(now)),
+        };
         if is_final || attempts.count >= self.keys.allowed_attempts(key) {
             let letter = DeadLetter {
                 record: Arc::clone(&retry.record),
@@ -108,7 +134,8 @@ impl Subscription {
         }
         let due = now.after(self.policy.delay(attempts.count, &mut self.rng));
         self.retries.reschedule(retry.id, due);
-        self.draft.reschedule(retry.id, &retry.record, attempts, error, now, due);
+        self.draft
+            .reschedule(retry.id, &retry.record, attempts, error, now, due);
         self.hold_contents(retry.id, &retry.record, attempts);
         self.observe_failure(&retry.record, error, attempts.count, took, now);
     }
@@ -118,7 +145,13 @@ impl Subscription {
             subscription = %self.id, event_id = %letter.record.event_id(), attempts = letter.attempts,
             error = %letter.last_error, "a record was given up and is in the dead letter queue"
         );
-        self.observe(&letter.record, SettledAs::DeadLettered, took, now, Some(&letter.last_error));
+        self.observe(
+            &letter.record,
+            SettledAs::DeadLettered,
+            took,
+            now,
+            Some(&letter.last_error),
+        );
         self.draft.dead(letter);
     }
 
@@ -163,7 +196,9 @@ impl Subscription {
         }
         let free = self.max_chains.saturating_sub(self.retries.running());
         let now = self.context.clock.now();
-        let due = self.retries.take_due(now, free, MAX_CHAIN_RECORDS, MAX_CHAIN_BYTES);
+        let due = self
+            .retries
+            .take_due(now, free, MAX_CHAIN_RECORDS, MAX_CHAIN_BYTES);
         let mut missing = Vec::new();
         for (key, ids) in due {
             let held: Option<Vec<Retry>> = ids.iter().map(|id| self.held(*id)).collect();
@@ -174,7 +209,11 @@ impl Subscription {
         }
         if !missing.is_empty() {
             let store = Arc::clone(&self.context.store);
-            let held = missing.iter().flat_map(|(_, ids)| ids).filter_map(|id| self.held(*id)).collect();
+            let held = missing
+                .iter()
+                .flat_map(|(_, ids)| ids)
+                .filter_map(|id| self.held(*id))
+                .collect();
             self.loading = Some(load(store, self.id.clone(), missing, held).boxed());
         }
         Ok(())
@@ -182,7 +221,11 @@ impl Subscription {
 
     fn held(&self, id: RetryId) -> Option<Retry> {
         let (record, attempts) = self.contents.get(&id)?;
-        Some(Retry { id, attempts: *attempts, record: Arc::clone(record) })
+        Some(Retry {
+            id,
+            attempts: *attempts,
+            record: Arc::clone(record),
+        })
     }
 
     pub(super) async fn on_loaded(&mut self, loaded: Loaded) -> Result<(), End> {
@@ -194,7 +237,13 @@ impl Subscription {
 
     async fn submit_chain(&mut self, key: RecordKey, retries: Vec<Retry>) -> Result<(), End> {
         let records = retries.iter().map(|retry| Arc::clone(&retry.record)).collect();
-        let submitted = self.dispatcher.submit(Work { records, route: Route::Chain }).await;
+        let submitted = self
+            .dispatcher
+            .submit(Work {
+                records,
+                route: Route::Chain,
+            })
+            .await;
         let pending = submitted.map_err(|closed| End::Reload(closed.to_string()))?;
         self.in_flight.push(InFlight::chain(key, retries, pending));
         Ok(())
@@ -208,19 +257,26 @@ impl Subscription {
         let has_news = !self.draft.is_empty() || self.tracker.has_settled();
         let idle_for = self.last_commit_at.elapsed();
         let moved = self.tracker.position() > &self.committed;
-        if !has_news && !(moved && idle_for >= self.context.settings.idle_commit_interval) {
+        let is_due = moved && idle_for >= self.context.settings.idle_commit_interval;
+        if !has_news && !is_due {
             return;
         }
         let position = self.tracker.position().clone();
         let ahead = self.tracker.take_ahead();
         let positions = (&self.committed, &position);
-        let commit = self.draft.take(&self.id, &self.lease, self.last_commit + 1, positions, ahead);
+        let commit = self
+            .draft
+            .take(&self.id, &self.lease, self.last_commit + 1, positions, ahead);
         let stored = commit.parked.iter().map(|parked| parked.id).collect();
         let committer = self.context.committer.clone();
         self.committing = Some(
             async move {
                 let result = committer.commit(commit).await;
-                Committed { stored, position, result }
+                Committed {
+                    stored,
+                    position,
+                    result,
+                }
             }
             .boxed(),
         );
@@ -250,8 +306,12 @@ async fn load(
 ) -> Loaded {
     let mut known: std::collections::HashMap<RetryId, Retry> =
         held.into_iter().map(|retry| (retry.id, retry)).collect();
-    let missing: Vec<RetryId> =
-        wanted.iter().flat_map(|(_, ids)| ids).filter(|id| !known.contains_key(id)).copied().collect();
+    let missing: Vec<RetryId> = wanted
+        .iter()
+        .flat_map(|(_, ids)| ids)
+        .filter(|id| !known.contains_key(id))
+        .copied()
+        .collect();
     let mut backoff = Backoff::default();
     let loaded = loop {
         match store.waiting(&id, &missing).await {
@@ -266,8 +326,18 @@ async fn load(
         }
     };
     for waiting in loaded.into_iter().flatten() {
-        let attempts = Attempts { count: waiting.attempts, first: waiting.first_attempt };
-        known.insert(waiting.id, Retry { id: waiting.id, attempts, record: waiting.record });
+        let attempts = Attempts {
+            count: waiting.attempts,
+            first: waiting.first_attempt,
+        };
+        known.insert(
+            waiting.id,
+            Retry {
+                id: waiting.id,
+                attempts,
+                record: waiting.record,
+            },
+        );
     }
     wanted
         .into_iter()

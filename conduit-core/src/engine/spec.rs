@@ -38,7 +38,14 @@ impl SubscriptionSpec {
     #[must_use]
     pub fn new(id: DestinationId, sink: impl Sink) -> Self {
         let retry = RetryPolicy::default();
-        Self { id, sink: Arc::new(sink), start: None, revision: 0, filter: None, retry }
+        Self {
+            id,
+            sink: Arc::new(sink),
+            start: None,
+            revision: 0,
+            filter: None,
+            retry,
+        }
     }
 
     /// Starts at `time` if the store has no state kept under this same start. Default: when first run.
@@ -82,7 +89,10 @@ impl CollectionSpec {
     /// Watches `target`, so far for nobody.
     #[must_use]
     pub fn new(target: WatchTarget) -> Self {
-        Self { target, subscriptions: Vec::new() }
+        Self {
+            target,
+            subscriptions: Vec::new(),
+        }
     }
 
     /// Watches the collection with this name by `_id`, so far for nobody.

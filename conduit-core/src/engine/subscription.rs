@@ -82,8 +82,11 @@ pub(crate) struct Subscription {
 }
 
 /// What one read brings at most.
-const READ_LIMITS: BatchLimits =
-    BatchLimits { max_records: 1000, max_bytes: 4 * 1024 * 1024, max_wait: Duration::from_secs(1) };
+const READ_LIMITS: BatchLimits = BatchLimits {
+    max_records: 1000,
+    max_bytes: 4 * 1024 * 1024,
+    max_wait: Duration::from_secs(1),
+};
 /// How many outcomes are taken before everything else gets a look again.
 const MAX_OUTCOMES_A_TURN: usize = 1024;
 /// A stream that is behind by more than this is catching up.
@@ -100,10 +103,17 @@ impl Subscription {
         recover_until: Option<ClusterTime>,
         status: Arc<StatusCell>,
     ) -> Self {
-        let id = SubscriptionId { collection: target.collection.clone(), destination: spec.id.clone() };
+        let id = SubscriptionId {
+            collection: target.collection.clone(),
+            destination: spec.id.clone(),
+        };
         let settings = &context.settings;
         let retries = RetryQueue::new(state.waiting);
-        let keys = Arc::new(KeyTable::new(spec.retry.max_retries, retries.keys(), state.poisoned));
+        let keys = Arc::new(KeyTable::new(
+            spec.retry.max_retries,
+            retries.keys(),
+            state.poisoned,
+        ));
         let gate = Arc::new(Gate::new(Arc::clone(&guard)));
         // Room for more than is ever submitted, so that submitting never waits.
         let room = 2 * (settings.max_in_flight_records + READ_LIMITS.max_records) + 100_000;
@@ -198,9 +208,11 @@ impl Subscription {
 
     fn next_wake(&self) -> Option<Instant> {
         let can_retry = self.loading.is_none() && self.retries.running() < self.max_chains;
-        let retry = self.retries.next_due().filter(|_| can_retry).map(|due| {
-            Instant::now() + due.since(self.context.clock.now())
-        });
+        let retry = self
+            .retries
+            .next_due()
+            .filter(|_| can_retry)
+            .map(|due| Instant::now() + due.since(self.context.clock.now()));
         let moved = self.committing.is_none() && self.tracker.position() > &self.committed;
         let idle = moved.then(|| self.last_commit_at + self.context.settings.idle_commit_interval);
         retry.into_iter().chain(idle).min()
@@ -209,18 +221,29 @@ impl Subscription {
     async fn on_feed(&mut self, event: Option<FeedEvent>) -> Result<(), End> {
         let now = self.context.clock.now();
         match event {
-            Some(FeedEvent::Batch { records, position, reached_end }) => {
-                self.note_reading(records.last().map(|(record, _)| &**record), &position, reached_end, now);
+            Some(FeedEvent::Batch {
+                records,
+                position,
+                reached_end,
+            }) => {
+                self.note_reading(
+                    records.last().map(|(record, _)| &**record),
+                    &position,
+                    reached_end,
+                    now,
+                );
                 self.admit(records, position, now).await
             }
             Some(FeedEvent::Interrupted(message)) => {
                 self.status.reopened();
-                self.status.set_phase(SubscriptionPhase::Starting, Some(message), now);
+                self.status
+                    .set_phase(SubscriptionPhase::Starting, Some(message), now);
                 Ok(())
             }
             Some(FeedEvent::HistoryLost) => {
                 self.is_reading = false;
-                self.status.set_phase(SubscriptionPhase::Halted, Some("history_lost".to_owned()), now);
+                self.status
+                    .set_phase(SubscriptionPhase::Halted, Some("history_lost".to_owned()), now);
                 Ok(())
             }
             None => Err(End::Reload("the reading task died".to_owned())),
@@ -235,7 +258,8 @@ impl Subscription {
             SubscriptionPhase::CatchingUp
         };
         self.status.set_phase(phase, None, now);
-        self.status.set_progress(Some(reached_end), Some(read_at), self.oldest_open());
+        self.status
+            .set_progress(Some(reached_end), Some(read_at), self.oldest_open());
     }
 
     async fn admit(
@@ -247,7 +271,11 @@ impl Subscription {
         self.tracker.begin_batch(position.stream());
         let mut work = Vec::with_capacity(records.len());
         for (record, needs) in records {
-            let arrival = if needs == Needs::Delivery { Arrival::Unsettled } else { Arrival::Settled };
+            let arrival = if needs == Needs::Delivery {
+                Arrival::Unsettled
+            } else {
+                Arrival::Settled
+            };
             let index = self.tracker.push(&record, arrival);
             match needs {
                 Needs::Delivery => work.push((index, record)),
@@ -260,7 +288,13 @@ impl Subscription {
             return Ok(());
         }
         let records = work.iter().map(|(_, record)| Arc::clone(record)).collect();
-        let submitted = self.dispatcher.submit(Work { records, route: Route::Lanes }).await;
+        let submitted = self
+            .dispatcher
+            .submit(Work {
+                records,
+                route: Route::Lanes,
+            })
+            .await;
         let pending = submitted.map_err(|closed| End::Reload(closed.to_string()))?;
         self.in_flight.push(InFlight::lanes(work, pending));
         Ok(())
@@ -323,7 +357,11 @@ impl Subscription {
     }
 
     pub(super) fn oldest_open(&self) -> Option<WallTime> {
-        self.tracker.oldest_unsettled().into_iter().chain(self.retries.oldest()).min()
+        self.tracker
+            .oldest_unsettled()
+            .into_iter()
+            .chain(self.retries.oldest())
+            .min()
     }
 
     fn publish(&self) {
@@ -341,7 +379,14 @@ impl Subscription {
         error: Option<&str>,
     ) {
         self.status.count(settled, error, at);
-        let settlement = Settlement { subscription: &self.id, record, settled, took, at, error };
+        let settlement = Settlement {
+            subscription: &self.id,
+            record,
+            settled,
+            took,
+            at,
+            error,
+        };
         self.context.observer.settled(&settlement);
     }
 

@@ -92,8 +92,13 @@ impl Tracker {
 
     /// Settles a record.
     pub(crate) fn settle(&mut self, index: u64) {
-        let Some(offset) = index.checked_sub(self.first) else { return };
-        let Some(entry) = usize::try_from(offset).ok().and_then(|offset| self.entries.get_mut(offset)) else {
+        let Some(offset) = index.checked_sub(self.first) else {
+            return;
+        };
+        let Some(entry) = usize::try_from(offset)
+            .ok()
+            .and_then(|offset| self.entries.get_mut(offset))
+        else {
             return;
         };
         if entry.settled {
@@ -150,8 +155,16 @@ impl Tracker {
     /// Returns, once each, the records settled behind an unsettled one.
     pub(crate) fn take_ahead(&mut self) -> Vec<Sequence> {
         let first = self.first;
-        let entry = |index: u64| usize::try_from(index.checked_sub(first)?).ok().and_then(|at| self.entries.get(at));
-        self.ahead.drain(..).filter_map(entry).map(|entry| entry.sequence.clone()).collect()
+        let entry = |index: u64| {
+            usize::try_from(index.checked_sub(first)?)
+                .ok()
+                .and_then(|at| self.entries.get(at))
+        };
+        self.ahead
+            .drain(..)
+            .filter_map(entry)
+            .map(|entry| entry.sequence.clone())
+            .collect()
     }
 
     /// Whether something was settled since the last [`take_ahead`](Self::take_ahead).

@@ -39,7 +39,10 @@ fn the_position_moves_only_over_an_unbroken_run_of_settled_records() {
     assert!(tracker.take_ahead().is_empty());
     tracker.settle(1);
     assert_eq!(token(tracker.position()), "c");
-    assert_eq!((tracker.unsettled(), tracker.unsettled_bytes(), tracker.len()), (0, 0, 0));
+    assert_eq!(
+        (tracker.unsettled(), tracker.unsettled_bytes(), tracker.len()),
+        (0, 0, 0)
+    );
 }
 
 #[test]

@@ -32,7 +32,10 @@ impl WorkerIdentity {
         let mark = mark(&host);
         let number = ENGINES.fetch_add(1, Ordering::Relaxed);
         let shown = mark.as_deref().unwrap_or("unknown");
-        Self { id: WorkerId::new(format!("{host}:{pid}:{started}:{shown}:{number}")), mark }
+        Self {
+            id: WorkerId::new(format!("{host}:{pid}:{started}:{shown}:{number}")),
+            mark,
+        }
     }
 
     pub(crate) fn id(&self) -> &WorkerId {
@@ -42,7 +45,9 @@ impl WorkerIdentity {
     /// Whether `other` was a process of this machine that does not run any more. `false` means: not known.
     pub(crate) fn knows_gone(&self, other: &WorkerId) -> bool {
         let parts: Vec<&str> = other.as_str().split(':').collect();
-        let [_, pid, started, mark, _] = parts.as_slice() else { return false };
+        let [_, pid, started, mark, _] = parts.as_slice() else {
+            return false;
+        };
         let Ok(pid) = pid.parse::<u32>() else { return false };
         self.mark.as_deref() == Some(*mark) && started_at(pid).as_deref() != Some(*started)
     }
@@ -89,7 +94,10 @@ mod tests {
         assert!(!me.knows_gone(me.id()));
         let parts: Vec<&str> = me.id().as_str().split(':').collect();
         let ended = format!("{}:{}:{}:{}:0", parts[0], parts[1], "1", parts[3]);
-        assert!(me.knows_gone(&WorkerId::new(ended)), "the same process id with another start is another process");
+        assert!(
+            me.knows_gone(&WorkerId::new(ended)),
+            "the same process id with another start is another process"
+        );
         let elsewhere = format!("{}:{}:{}:{}:0", parts[0], 4_000_000, "1", "000000000000");
         assert!(!me.knows_gone(&WorkerId::new(elsewhere)));
         assert!(!me.knows_gone(&WorkerId::new("something else")));
@@ -97,6 +105,9 @@ mod tests {
 
     #[test]
     fn every_engine_of_a_process_is_a_worker_of_its_own() {
-        assert_ne!(WorkerIdentity::of_this_process(), WorkerIdentity::of_this_process());
+        assert_ne!(
+            WorkerIdentity::of_this_process(),
+            WorkerIdentity::of_this_process()
+        );
     }
 }

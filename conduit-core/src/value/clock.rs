@@ -61,7 +61,9 @@ impl Clock for SystemClock {
         // The one place of the workspace's libraries that reads the wall clock.
         #[allow(clippy::disallowed_methods)]
         let now = SystemTime::now();
-        let millis = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        let millis = now
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_millis());
         WallTime(i64::try_from(millis).unwrap_or(i64::MAX))
     }
 }

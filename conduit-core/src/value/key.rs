@@ -97,7 +97,10 @@ mod tests {
 
     #[test]
     fn the_hash_of_a_key_never_changes_between_versions() {
-        assert_eq!(RecordKey::of(b"conduit").to_string(), "93de47f9fd8c294848b0a87a2710beac");
+        assert_eq!(
+            RecordKey::of(b"conduit").to_string(),
+            "93de47f9fd8c294848b0a87a2710beac"
+        );
     }
 
     #[test]

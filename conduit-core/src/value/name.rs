@@ -13,7 +13,9 @@ pub struct InvalidName {
 
 impl InvalidName {
     fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+        Self {
+            message: message.into(),
+        }
     }
 }
 
@@ -92,7 +94,9 @@ impl DestinationId {
         let id = id.into();
         let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if id.is_empty() || id.len() > 64 || !id.bytes().all(legal) {
-            return Err(InvalidName::new("a destination id is 1 to 64 of the characters a-z, 0-9 and -"));
+            return Err(InvalidName::new(
+                "a destination id is 1 to 64 of the characters a-z, 0-9 and -",
+            ));
         }
         Ok(Self(id))
     }

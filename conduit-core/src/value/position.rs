@@ -61,13 +61,21 @@ impl Position {
     /// The place before all changes of `time`.
     #[must_use]
     pub fn at_time(time: ClusterTime) -> Self {
-        Self { time, token: "".into(), stream: Arc::default() }
+        Self {
+            time,
+            token: "".into(),
+            stream: Arc::default(),
+        }
     }
 
     /// The place after the change (or, of an idle stream, after the moment) that `token` names.
     #[must_use]
     pub fn after(time: ClusterTime, token: impl Into<Arc<str>>, stream: Arc<StreamIdentity>) -> Self {
-        Self { time, token: token.into(), stream }
+        Self {
+            time,
+            token: token.into(),
+            stream,
+        }
     }
 
     /// Returns the cluster time.
@@ -117,7 +125,16 @@ impl Ord for Position {
 
 impl fmt::Debug for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}@{}", self.time, if self.token.is_empty() { "start" } else { &self.token })
+        write!(
+            f,
+            "{:?}@{}",
+            self.time,
+            if self.token.is_empty() {
+                "start"
+            } else {
+                &self.token
+            }
+        )
     }
 }
 
@@ -143,7 +160,10 @@ mod tests {
 
     #[test]
     fn a_position_reads_back_from_its_json() {
-        let stream = Arc::new(StreamIdentity { source: "rs".into(), options: "f".into() });
+        let stream = Arc::new(StreamIdentity {
+            source: "rs".into(),
+            options: "f".into(),
+        });
         let position = Position::after(ClusterTime::new(1, 2), "82", stream);
         let text = serde_json::to_string(&position).unwrap();
         let back: Position = serde_json::from_str(&text).unwrap();

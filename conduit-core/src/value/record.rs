@@ -113,10 +113,18 @@ impl Record {
         json.extend_from_slice(b",\"recordType\":");
         push_string(&mut json, parts.record_type.as_str());
         let keys = push_raw(&mut json, b",\"keys\":", parts.keys);
-        let new_image = parts.new_image.map(|image| push_raw(&mut json, b",\"newImage\":", image));
-        let old_image = parts.old_image.map(|image| push_raw(&mut json, b",\"oldImage\":", image));
+        let new_image = parts
+            .new_image
+            .map(|image| push_raw(&mut json, b",\"newImage\":", image));
+        let old_image = parts
+            .old_image
+            .map(|image| push_raw(&mut json, b",\"oldImage\":", image));
         // Writing to a Vec cannot fail.
-        let _ = write!(json, ",\"timestamp\":{},\"sequenceNumber\":", parts.timestamp.as_millis());
+        let _ = write!(
+            json,
+            ",\"timestamp\":{},\"sequenceNumber\":",
+            parts.timestamp.as_millis()
+        );
         push_string(&mut json, parts.sequence.as_str());
         json.push(b'}');
         let json = Bytes::from(json);

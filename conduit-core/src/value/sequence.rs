@@ -23,7 +23,10 @@ impl Sequence {
     /// The places of the two records of a change that is delivered as two.
     #[must_use]
     pub fn pair(token: &str) -> (Self, Self) {
-        (Self(format!("{token}-0").into()), Self(format!("{token}-1").into()))
+        (
+            Self(format!("{token}-0").into()),
+            Self(format!("{token}-1").into()),
+        )
     }
 
     /// Reads a place back from its text.
@@ -41,7 +44,10 @@ impl Sequence {
     /// Returns the resume token of the change.
     #[must_use]
     pub fn token(&self) -> &str {
-        self.0.strip_suffix("-0").or_else(|| self.0.strip_suffix("-1")).unwrap_or(&self.0)
+        self.0
+            .strip_suffix("-0")
+            .or_else(|| self.0.strip_suffix("-1"))
+            .unwrap_or(&self.0)
     }
 
     /// Whether this is the last record of its change, so that a position may move to it.

@@ -18,7 +18,11 @@ async fn records_that_a_subscription_does_not_want_are_counted_and_passed_over()
     world.watcher.change("c", "a", RecordType::Modify, 1);
     world.watcher.change("c", "a", RecordType::Remove, 2);
     world.watcher.change("other", "a", RecordType::Insert, 3);
-    running.until("d", |status| status.filtered == 2 && status.lag_seconds == Some(0.0)).await;
+    running
+        .until("d", |status| {
+            status.filtered == 2 && status.lag_seconds == Some(0.0)
+        })
+        .await;
     assert_eq!(sink.accepted(), ["event-1"]);
     running.stop().await;
 }
@@ -31,7 +35,10 @@ async fn a_changed_destination_goes_on_where_it_stands() {
     world.watcher.change("c", "k", RecordType::Insert, 0);
     before.wait_accepted(1).await;
     let changed = subscription("d", after.clone(), 5).with_revision(1);
-    running.handle.set_collections(vec![collection("c", vec![changed])]).unwrap();
+    running
+        .handle
+        .set_collections(vec![collection("c", vec![changed])])
+        .unwrap();
     for value in 1..50 {
         world.watcher.change("c", "k", RecordType::Modify, value);
     }
@@ -48,23 +55,37 @@ async fn a_removed_destination_loses_its_waiting_records_and_another_is_not_touc
     let world = World::new();
     let failing = RecordingSink::scripted(|_, _| Answer::Fail(SinkError::unavailable("down")));
     let kept = RecordingSink::new();
-    let both = vec![subscription("gone", failing, 5), subscription("kept", kept.clone(), 5)];
+    let both = vec![
+        subscription("gone", failing, 5),
+        subscription("kept", kept.clone(), 5),
+    ];
     let running = world.start(vec![collection("c", both)]);
     world.watcher.change("c", "k", RecordType::Insert, 0);
     running.until("gone", |status| status.retry_length == 1).await;
-    running.handle.set_collections(vec![collection("c", vec![subscription("kept", kept.clone(), 5)])]).unwrap();
+    running
+        .handle
+        .set_collections(vec![collection("c", vec![subscription("kept", kept.clone(), 5)])])
+        .unwrap();
     while running.status("gone").is_some() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     world.watcher.change("c", "k", RecordType::Modify, 1);
     kept.wait_accepted(2).await;
     running.stop().await;
-    assert_eq!(kept.accepted().len(), 2, "the other destination saw each record once");
+    assert_eq!(
+        kept.accepted().len(),
+        2,
+        "the other destination saw each record once"
+    );
     let id = SubscriptionId {
         collection: CollectionName::new("c").unwrap(),
         destination: DestinationId::new("gone").unwrap(),
     };
-    let waiting = world.store.waiting(&id, &[conduit_core::RetryId(1)]).await.unwrap();
+    let waiting = world
+        .store
+        .waiting(&id, &[conduit_core::RetryId(1)])
+        .await
+        .unwrap();
     assert!(waiting[0].is_none(), "its waiting record is dropped");
 }
 
@@ -77,7 +98,10 @@ async fn another_life_of_a_destination_starts_at_its_own_start() {
     let running = world.start(vec![collection("c", vec![subscription("d", sink.clone(), 5)])]);
     sink.wait_accepted(2).await;
     let again = subscription("d", sink.clone(), 5).with_start(ClusterTime::new(2, 0));
-    running.handle.set_collections(vec![collection("c", vec![again])]).unwrap();
+    running
+        .handle
+        .set_collections(vec![collection("c", vec![again])])
+        .unwrap();
     running.until("d", |status| status.lag_seconds == Some(0.0)).await;
     world.watcher.change("c", "k", RecordType::Modify, 2);
     sink.wait_accepted(3).await;

@@ -44,11 +44,21 @@ pub(crate) struct Running {
 impl World {
     pub(crate) fn new() -> Self {
         let clock = PausedClock::new();
-        Self { watcher: ScriptedWatcher::new(), store: MemoryStore::with_clock(clock.clone()), clock }
+        Self {
+            watcher: ScriptedWatcher::new(),
+            store: MemoryStore::with_clock(clock.clone()),
+            clock,
+        }
     }
 
     pub(crate) fn start(&self, collections: Vec<CollectionSpec>) -> Running {
-        self.start_with(Settings { seed: Some(1), ..Settings::default() }, collections)
+        self.start_with(
+            Settings {
+                seed: Some(1),
+                ..Settings::default()
+            },
+            collections,
+        )
     }
 
     pub(crate) fn start_with(&self, settings: Settings, collections: Vec<CollectionSpec>) -> Running {
@@ -64,7 +74,11 @@ impl World {
         let task = tokio::spawn(conduit.run_until(async {
             let _ = stopped.await;
         }));
-        Running { handle, stop: Some(stop), task }
+        Running {
+            handle,
+            stop: Some(stop),
+            task,
+        }
     }
 }
 
@@ -83,7 +97,9 @@ impl Running {
 
     pub(crate) fn status(&self, destination: &str) -> Option<SubscriptionStatus> {
         let all = self.handle.status();
-        all.into_iter().flat_map(|c| c.destinations).find(|d| d.id.as_str() == destination)
+        all.into_iter()
+            .flat_map(|c| c.destinations)
+            .find(|d| d.id.as_str() == destination)
     }
 
     /// Looks at the status until it is as wanted.
@@ -106,7 +122,9 @@ pub(crate) fn subscription(id: &str, sink: impl Sink, max_retries: u32) -> Subsc
 
 pub(crate) fn collection(name: &str, subscriptions: Vec<SubscriptionSpec>) -> CollectionSpec {
     let spec = CollectionSpec::named(name).unwrap();
-    subscriptions.into_iter().fold(spec, CollectionSpec::with_subscription)
+    subscriptions
+        .into_iter()
+        .fold(spec, CollectionSpec::with_subscription)
 }
 
 /// The values of the new images of what a sink accepted of one document, in the order of arrival.
@@ -116,5 +134,8 @@ pub(crate) fn values_of(sink: &conduit_testkit::RecordingSink, key: &str) -> Vec
         let image = arrived.record.new_image()?.clone();
         serde_json::from_slice::<serde_json::Value>(&image).ok()
     });
-    images.filter(|image| image["_id"] == key).map(|image| image["value"].as_u64().unwrap()).collect()
+    images
+        .filter(|image| image["_id"] == key)
+        .map(|image| image["value"].as_u64().unwrap())
+        .collect()
 }

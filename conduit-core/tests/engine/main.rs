@@ -1,5 +1,8 @@
 //! The whole engine on parts in memory, under paused time.
 
+// The helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod harness;
 
 mod configuration;

@@ -13,11 +13,15 @@ fn is_of(record: &Record, key: &str) -> bool {
 async fn every_change_arrives_in_order_per_document() {
     let world = World::new();
     let sink = RecordingSink::scripted(|record, _| {
-        Answer::Slow(Duration::from_millis(u64::try_from(record.timestamp().as_millis() % 7).unwrap()))
+        Answer::Slow(Duration::from_millis(
+            u64::try_from(record.timestamp().as_millis() % 7).unwrap(),
+        ))
     });
     let running = world.start(vec![collection("c", vec![subscription("d", sink.clone(), 5)])]);
     for value in 0..500 {
-        world.watcher.change("c", &format!("k{}", value % 20), RecordType::Modify, value);
+        world
+            .watcher
+            .change("c", &format!("k{}", value % 20), RecordType::Modify, value);
     }
     sink.wait_accepted(500).await;
     for key in 0..20 {
@@ -32,7 +36,11 @@ async fn every_change_arrives_in_order_per_document() {
 async fn a_refused_record_has_six_attempts_on_the_schedule_then_is_a_dead_letter() {
     let world = World::new();
     let sink = RecordingSink::scripted(|record, _| {
-        if is_of(record, "bad") { Answer::Fail(SinkError::rejected("HTTP 500")) } else { Answer::Accept }
+        if is_of(record, "bad") {
+            Answer::Fail(SinkError::rejected("HTTP 500"))
+        } else {
+            Answer::Accept
+        }
     });
     let running = world.start(vec![collection("c", vec![subscription("d", sink.clone(), 5)])]);
     let bad = world.watcher.change("c", "bad", RecordType::Insert, 0);
@@ -51,10 +59,16 @@ async fn a_refused_record_has_six_attempts_on_the_schedule_then_is_a_dead_letter
     assert_eq!(attempts.len(), 6);
     for (at, wanted) in attempts.iter().zip([0.0, 1.0, 3.0, 7.0, 15.0, 31.0]) {
         let since_first = at - attempts[0];
-        assert!((since_first - wanted).abs() <= 0.1 * wanted, "an attempt at {since_first} s, wanted {wanted} s");
+        assert!(
+            (since_first - wanted).abs() <= 0.1 * wanted,
+            "an attempt at {since_first} s, wanted {wanted} s"
+        );
     }
     let status = running.status("d").unwrap();
-    assert_eq!((status.retry_length, status.dead_lettered, status.retried), (0, 1, 5));
+    assert_eq!(
+        (status.retry_length, status.dead_lettered, status.retried),
+        (0, 1, 5)
+    );
     running.stop().await;
 }
 
@@ -64,14 +78,22 @@ async fn later_records_of_a_parked_key_wait_behind_it_and_follow_in_order() {
     // The first record of the document fails three times.
     let sink = RecordingSink::scripted(|record, before| {
         let fails = is_of(record, "k") && record.timestamp().as_millis() == 1000 && before < 3;
-        if fails { Answer::Fail(SinkError::rejected("not yet")) } else { Answer::Accept }
+        if fails {
+            Answer::Fail(SinkError::rejected("not yet"))
+        } else {
+            Answer::Accept
+        }
     });
     let running = world.start(vec![collection("c", vec![subscription("d", sink.clone(), 5)])]);
     for value in 0..200 {
         world.watcher.change("c", "k", RecordType::Modify, value);
     }
     running.until("d", |status| status.retry_length == 200).await;
-    assert_eq!(sink.arrived().len(), 1, "nothing of the key is sent while its head waits");
+    assert_eq!(
+        sink.arrived().len(),
+        1,
+        "nothing of the key is sent while its head waits"
+    );
     sink.wait_accepted(200).await;
     assert_eq!(values_of(&sink, "k"), (0..200).collect::<Vec<u64>>());
     running.until("d", |status| status.retry_length == 0).await;
@@ -98,24 +120,41 @@ async fn after_a_dead_letter_later_records_get_one_attempt_each_until_one_gets_t
     sink.wait_accepted(2).await;
     assert_eq!(values_of(&sink, "k"), [3, 4]);
     let tries = |event: &str| {
-        sink.arrived().iter().filter(|arrived| arrived.record.event_id().as_str() == event).count()
+        sink.arrived()
+            .iter()
+            .filter(|arrived| arrived.record.event_id().as_str() == event)
+            .count()
     };
     assert_eq!((tries("event-1"), tries("event-2"), tries("event-3")), (3, 1, 1));
-    running.until("d", |status| status.dlq_length == 3 && status.retry_length == 0).await;
+    running
+        .until("d", |status| status.dlq_length == 3 && status.retry_length == 0)
+        .await;
     running.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_record_that_can_never_be_sent_is_a_dead_letter_at_once() {
     let world = World::new();
-    let limits = SinkLimits { max_bytes: 300, ..SinkLimits::default() };
+    let limits = SinkLimits {
+        max_bytes: 300,
+        ..SinkLimits::default()
+    };
     let sink = RecordingSink::with_limits(limits, |_, _| Answer::Accept);
     let running = world.start(vec![collection("c", vec![subscription("d", sink.clone(), 5)])]);
     world.watcher.change("c", &"x".repeat(300), RecordType::Insert, 0);
     world.watcher.change("c", "small", RecordType::Insert, 0);
-    running.until("d", |status| status.dlq_length == 1 && status.delivered == 1).await;
+    running
+        .until("d", |status| status.dlq_length == 1 && status.delivered == 1)
+        .await;
     assert_eq!(sink.arrived().len(), 1);
-    assert!(running.status("d").unwrap().last_error.unwrap().contains("the destination takes 300"));
+    assert!(
+        running
+            .status("d")
+            .unwrap()
+            .last_error
+            .unwrap()
+            .contains("the destination takes 300")
+    );
     running.stop().await;
 }
 
@@ -144,16 +183,26 @@ async fn throttling_is_no_attempt_and_keeps_the_order() {
 async fn a_record_that_hangs_times_out_and_does_not_stop_other_documents() {
     let world = World::new();
     let sink = RecordingSink::scripted(|record, before| {
-        if is_of(record, "slow") && before == 0 { Answer::Hang } else { Answer::Accept }
+        if is_of(record, "slow") && before == 0 {
+            Answer::Hang
+        } else {
+            Answer::Accept
+        }
     });
     let running = world.start(vec![collection("c", vec![subscription("d", sink.clone(), 5)])]);
     world.watcher.change("c", "slow", RecordType::Insert, 0);
     for value in 0..1000 {
-        world.watcher.change("c", &format!("k{value}"), RecordType::Insert, value);
+        world
+            .watcher
+            .change("c", &format!("k{value}"), RecordType::Insert, value);
     }
     // All but those that share the hanging record's lane are through at once, those when it has timed out.
     sink.wait_accepted(1001).await;
-    let late = sink.arrived().iter().filter(|arrived| arrived.at > Duration::from_secs(1)).count();
+    let late = sink
+        .arrived()
+        .iter()
+        .filter(|arrived| arrived.at > Duration::from_secs(1))
+        .count();
     assert!(late < 100, "{late} records waited for one that hung");
     running.stop().await;
 }
@@ -168,26 +217,43 @@ async fn a_sink_that_panics_is_a_failure_like_another() {
     let running = world.start(vec![collection("c", vec![subscription("d", sink.clone(), 0)])]);
     world.watcher.change("c", "k", RecordType::Insert, 0);
     running.until("d", |status| status.dlq_length == 1).await;
-    assert_eq!(running.status("d").unwrap().last_error.as_deref(), Some("the sink panicked"));
+    assert_eq!(
+        running.status("d").unwrap().last_error.as_deref(),
+        Some("the sink panicked")
+    );
     running.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn in_a_batch_what_follows_a_failed_record_of_its_key_comes_again_after_it() {
     let world = World::new();
-    let limits =
-        SinkLimits { max_records: 10, concurrency: 1, same_key: SameKey::InOrder, ..SinkLimits::default() };
+    let limits = SinkLimits {
+        max_records: 10,
+        concurrency: 1,
+        same_key: SameKey::InOrder,
+        ..SinkLimits::default()
+    };
     let sink = RecordingSink::with_limits(limits, |record, before| {
         let fails = record.event_id().as_str() == "event-2" && before == 0;
-        if fails { Answer::Fail(SinkError::rejected("not yet")) } else { Answer::Accept }
+        if fails {
+            Answer::Fail(SinkError::rejected("not yet"))
+        } else {
+            Answer::Accept
+        }
     });
     for value in 0..6 {
         world.watcher.change("c", "k", RecordType::Modify, value);
     }
     let running = world.start(vec![collection("c", vec![subscription("d", sink.clone(), 5)])]);
-    running.until("d", |status| status.delivered == 6 && status.retry_length == 0).await;
+    running
+        .until("d", |status| status.delivered == 6 && status.retry_length == 0)
+        .await;
     let values = values_of(&sink, "k");
-    assert_eq!(values[values.len() - 5..], [1, 2, 3, 4, 5], "the end of {values:?} is in order");
+    assert_eq!(
+        values[values.len() - 5..],
+        [1, 2, 3, 4, 5],
+        "the end of {values:?} is in order"
+    );
     running.stop().await;
 }
 
@@ -196,10 +262,15 @@ async fn one_destination_that_hangs_does_not_delay_another() {
     let world = World::new();
     let stuck = RecordingSink::scripted(|_, _| Answer::Hang);
     let sink = RecordingSink::new();
-    let subscriptions = vec![subscription("stuck", stuck, 5), subscription("d", sink.clone(), 5)];
+    let subscriptions = vec![
+        subscription("stuck", stuck, 5),
+        subscription("d", sink.clone(), 5),
+    ];
     let running = world.start(vec![collection("c", subscriptions)]);
     for value in 0..20_000 {
-        world.watcher.change("c", &format!("k{value}"), RecordType::Insert, value);
+        world
+            .watcher
+            .change("c", &format!("k{value}"), RecordType::Insert, value);
     }
     let start = tokio::time::Instant::now();
     sink.wait_accepted(20_000).await;

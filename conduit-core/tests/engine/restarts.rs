@@ -15,7 +15,9 @@ async fn a_graceful_stop_loses_nothing_and_repeats_nothing() {
     for round in 0..10 {
         let running = world.start(vec![collection("c", vec![subscription("d", sink.clone(), 5)])]);
         for _ in 0..100 {
-            world.watcher.change("c", &format!("k{}", written % 13), RecordType::Modify, written);
+            world
+                .watcher
+                .change("c", &format!("k{}", written % 13), RecordType::Modify, written);
             written += 1;
         }
         sink.wait_accepted(round * 100 + 50).await;
@@ -37,7 +39,9 @@ async fn a_crash_loses_nothing_and_repeats_in_order_only_what_was_not_committed(
     let world = World::new();
     let sink = RecordingSink::scripted(|_, _| Answer::Slow(Duration::from_millis(3)));
     for value in 0..300 {
-        world.watcher.change("c", &format!("k{}", value % 7), RecordType::Modify, value);
+        world
+            .watcher
+            .change("c", &format!("k{}", value % 7), RecordType::Modify, value);
     }
     for round in 1..=5 {
         let running = world.start(vec![collection("c", vec![subscription("d", sink.clone(), 5)])]);
@@ -52,11 +56,18 @@ async fn a_crash_loses_nothing_and_repeats_in_order_only_what_was_not_committed(
         let mut seen = std::collections::BTreeSet::new();
         for value in values_of(&sink, &format!("k{key}")) {
             if seen.insert(value) {
-                assert!(highest < Some(value), "a first delivery of {value} after {highest:?}");
+                assert!(
+                    highest < Some(value),
+                    "a first delivery of {value} after {highest:?}"
+                );
                 highest = Some(value);
             }
         }
-        assert_eq!(seen.len() as u64, (300_u64 - key).div_ceil(7), "nothing of k{key} is lost");
+        assert_eq!(
+            seen.len() as u64,
+            (300_u64 - key).div_ceil(7),
+            "nothing of k{key} is lost"
+        );
     }
 }
 
@@ -64,10 +75,16 @@ async fn a_crash_loses_nothing_and_repeats_in_order_only_what_was_not_committed(
 async fn a_record_that_hangs_does_not_make_settled_ones_come_again_after_a_crash() {
     let world = World::new();
     let sink = RecordingSink::scripted(|record, _| {
-        if record.event_id().as_str() == "event-1" { Answer::Hang } else { Answer::Accept }
+        if record.event_id().as_str() == "event-1" {
+            Answer::Hang
+        } else {
+            Answer::Accept
+        }
     });
     for value in 0..500 {
-        world.watcher.change("c", &format!("k{value}"), RecordType::Insert, value);
+        world
+            .watcher
+            .change("c", &format!("k{value}"), RecordType::Insert, value);
     }
     let running = world.start(vec![collection("c", vec![subscription("d", sink.clone(), 5)])]);
     sink.wait_accepted(400).await;
@@ -77,7 +94,11 @@ async fn a_record_that_hangs_does_not_make_settled_ones_come_again_after_a_crash
     running.kill().await;
     let running = world.start(vec![collection("c", vec![subscription("d", sink.clone(), 5)])]);
     tokio::time::sleep(Duration::from_secs(1)).await;
-    assert_eq!(sink.accepted().len(), before, "what was settled behind the hanging record came again");
+    assert_eq!(
+        sink.accepted().len(),
+        before,
+        "what was settled behind the hanging record came again"
+    );
     running.kill().await;
 }
 
@@ -168,17 +189,31 @@ async fn lost_history_halts_and_says_so() {
 async fn a_second_worker_waits_for_the_lease_and_takes_over_when_it_is_given_back() {
     let world = World::new();
     let (first_sink, second_sink) = (RecordingSink::new(), RecordingSink::new());
-    let first = world.start(vec![collection("c", vec![subscription("d", first_sink.clone(), 5)])]);
-    first.until("d", |status| status.phase == SubscriptionPhase::Streaming).await;
-    let second = world.start(vec![collection("c", vec![subscription("d", second_sink.clone(), 5)])]);
-    second.until("d", |status| status.phase == SubscriptionPhase::WaitingForLease).await;
+    let first = world.start(vec![collection(
+        "c",
+        vec![subscription("d", first_sink.clone(), 5)],
+    )]);
+    first
+        .until("d", |status| status.phase == SubscriptionPhase::Streaming)
+        .await;
+    let second = world.start(vec![collection(
+        "c",
+        vec![subscription("d", second_sink.clone(), 5)],
+    )]);
+    second
+        .until("d", |status| status.phase == SubscriptionPhase::WaitingForLease)
+        .await;
     world.watcher.change("c", "k", RecordType::Insert, 0);
     first_sink.wait_accepted(1).await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     first.stop().await;
     world.watcher.change("c", "k", RecordType::Modify, 1);
     second_sink.wait_accepted(1).await;
-    assert_eq!(values_of(&second_sink, "k"), [1], "the second goes on where the first stood");
+    assert_eq!(
+        values_of(&second_sink, "k"),
+        [1],
+        "the second goes on where the first stood"
+    );
     second.stop().await;
 }
 
@@ -187,12 +222,23 @@ async fn the_lease_of_a_worker_that_died_is_taken_over_when_it_expires() {
     let world = World::new();
     let (first_sink, second_sink) = (RecordingSink::new(), RecordingSink::new());
     let first = world.start(vec![collection("c", vec![subscription("d", first_sink, 5)])]);
-    first.until("d", |status| status.phase == SubscriptionPhase::Streaming).await;
+    first
+        .until("d", |status| status.phase == SubscriptionPhase::Streaming)
+        .await;
     first.kill().await;
-    let second = world.start(vec![collection("c", vec![subscription("d", second_sink.clone(), 5)])]);
+    let second = world.start(vec![collection(
+        "c",
+        vec![subscription("d", second_sink.clone(), 5)],
+    )]);
     let start = tokio::time::Instant::now();
-    second.until("d", |status| status.phase == SubscriptionPhase::Streaming).await;
-    assert!(start.elapsed() <= Duration::from_secs(11), "taken over after {:?}", start.elapsed());
+    second
+        .until("d", |status| status.phase == SubscriptionPhase::Streaming)
+        .await;
+    assert!(
+        start.elapsed() <= Duration::from_secs(11),
+        "taken over after {:?}",
+        start.elapsed()
+    );
     world.watcher.change("c", "k", RecordType::Insert, 0);
     second_sink.wait_accepted(1).await;
     second.stop().await;

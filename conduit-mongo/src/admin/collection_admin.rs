@@ -7,8 +7,8 @@ use mongodb::error::Error;
 
 use super::error::{AdminError, AdminErrorKind};
 use super::index;
+use super::layout::{CollectionLayout, Origin, StoredImages};
 use super::server_version::ServerVersion;
-use super::spec::{CollectionSpec, Origin, StoredImages};
 use crate::server_error::{code, code_of};
 
 /// The first version that stores images.
@@ -37,10 +37,10 @@ impl CollectionAdmin {
     /// on an error, what came before is done.
     ///
     /// # Errors
-    /// `NotSupported` for a view or a time series, and for images before MongoDB 6.0. `Conflict` if documents have the same key,
-    /// or an index of the same fields has other options. `InvalidInput` if MongoDB does not take a name.
-    /// `Unavailable` otherwise.
-    pub async fn create_or_adopt(&self, spec: &CollectionSpec) -> Result<Origin, AdminError> {
+    /// `NotSupported` for a view or a time series, and for images before MongoDB 6.0. `Conflict` if documents
+    /// have the same key, or an index of the same fields has other options. `InvalidInput` if MongoDB does
+    /// not take a name. `Unavailable` otherwise.
+    pub async fn create_or_adopt(&self, spec: &CollectionLayout) -> Result<Origin, AdminError> {
         if spec.images == StoredImages::On {
             self.require_stored_images().await?;
         }
@@ -118,7 +118,7 @@ impl CollectionAdmin {
         Ok(batch.ok().and_then(|found| found.first()?.as_document().cloned()))
     }
 
-    async fn create(&self, spec: &CollectionSpec) -> Result<(Document, Origin), AdminError> {
+    async fn create(&self, spec: &CollectionLayout) -> Result<(Document, Origin), AdminError> {
         let mut command = doc! { "create": spec.name.as_str() };
         if spec.images == StoredImages::On {
             command.insert("changeStreamPreAndPostImages", doc! { "enabled": true });
@@ -141,7 +141,7 @@ impl CollectionAdmin {
         Ok((info, origin))
     }
 
-    async fn arrange_images(&self, spec: &CollectionSpec, info: &Document) -> Result<(), AdminError> {
+    async fn arrange_images(&self, spec: &CollectionLayout, info: &Document) -> Result<(), AdminError> {
         let is_on = info
             .get_document("options")
             .and_then(|options| options.get_document("changeStreamPreAndPostImages"))

@@ -5,7 +5,7 @@ use mongodb::Database;
 use mongodb::error::Error;
 
 use super::error::AdminError;
-use super::spec::CollectionSpec;
+use super::layout::CollectionLayout;
 use crate::server_error::{code, code_of};
 
 /// The unique index over the key schema's fields.
@@ -39,7 +39,7 @@ impl Index {
         })
     }
 
-    fn key(spec: &CollectionSpec) -> Option<Self> {
+    fn key(spec: &CollectionLayout) -> Option<Self> {
         (!spec.key_fields.is_empty()).then(|| Self {
             name: KEY_INDEX.to_owned(),
             fields: spec.key_fields.clone(),
@@ -49,7 +49,7 @@ impl Index {
         })
     }
 
-    fn ttl(spec: &CollectionSpec) -> Option<Self> {
+    fn ttl(spec: &CollectionLayout) -> Option<Self> {
         spec.ttl_attribute.as_ref().map(|field| Self {
             name: TTL_INDEX.to_owned(),
             fields: vec![field.clone()],
@@ -85,7 +85,7 @@ impl Index {
 }
 
 /// Creates, changes and drops the collection's own indexes until they are as the specification says.
-pub(super) async fn arrange(database: &Database, spec: &CollectionSpec) -> Result<(), AdminError> {
+pub(super) async fn arrange(database: &Database, spec: &CollectionLayout) -> Result<(), AdminError> {
     let existing = list(database, spec).await?;
     for (name, wanted) in [(KEY_INDEX, Index::key(spec)), (TTL_INDEX, Index::ttl(spec))] {
         let own = existing.iter().find(|index| index.name == name);
@@ -108,7 +108,7 @@ pub(super) async fn arrange(database: &Database, spec: &CollectionSpec) -> Resul
     Ok(())
 }
 
-async fn list(database: &Database, spec: &CollectionSpec) -> Result<Vec<Index>, AdminError> {
+async fn list(database: &Database, spec: &CollectionLayout) -> Result<Vec<Index>, AdminError> {
     // No collection may have more than 64 indexes, so they come with the first reply.
     let command = doc! { "listIndexes": spec.name.as_str(), "cursor": { "batchSize": 100 } };
     let reply = database
@@ -125,7 +125,7 @@ async fn list(database: &Database, spec: &CollectionSpec) -> Result<Vec<Index>, 
         .collect())
 }
 
-async fn create(database: &Database, spec: &CollectionSpec, index: &Index) -> Result<(), AdminError> {
+async fn create(database: &Database, spec: &CollectionLayout, index: &Index) -> Result<(), AdminError> {
     let command = doc! { "createIndexes": spec.name.as_str(), "indexes": [index.document()] };
     let doing = format!(
         "make the index {} of {} over {}",
@@ -140,7 +140,7 @@ async fn create(database: &Database, spec: &CollectionSpec, index: &Index) -> Re
     Ok(())
 }
 
-async fn drop_index(database: &Database, spec: &CollectionSpec, name: &str) -> Result<(), AdminError> {
+async fn drop_index(database: &Database, spec: &CollectionLayout, name: &str) -> Result<(), AdminError> {
     const INDEX_NOT_FOUND: i32 = 27;
     let is_gone = |error: &Error| matches!(code_of(error), Some(code::NAMESPACE_NOT_FOUND | INDEX_NOT_FOUND));
     match database
@@ -175,9 +175,9 @@ mod tests {
     fn wanted() -> Index {
         let name = CollectionName::new("users").unwrap();
         let key_fields = vec!["id".to_owned(), "email".to_owned()];
-        Index::key(&CollectionSpec {
+        Index::key(&CollectionLayout {
             key_fields,
-            ..CollectionSpec::new(name)
+            ..CollectionLayout::new(name)
         })
         .unwrap()
     }

@@ -32,8 +32,8 @@ pub enum ReplicaSetState {
 /// it takes writes. Can be repeated. Where `uri` names several hosts the first is asked, and never initiated.
 ///
 /// # Errors
-/// `InvalidInput` if `uri` is no connection string; `Unavailable` otherwise, also if a set of several hosts was never
-/// initiated.
+/// `InvalidInput` if `uri` is no connection string; `Unavailable` otherwise, also if a set of several hosts
+/// was never initiated.
 pub async fn initiate_replica_set(uri: &str, timeout: Duration) -> Result<ReplicaSetState, AdminError> {
     let deadline = Instant::now() + timeout;
     let mut options = ClientOptions::parse(uri).await.map_err(|_| {

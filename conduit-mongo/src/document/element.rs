@@ -291,7 +291,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_a_walk_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64), flip in any::<u8>(), at in 0usize..64) {
+        fn no_bytes_make_a_walk_panic(
+            bytes in proptest::collection::vec(any::<u8>(), 0..64),
+            flip in any::<u8>(),
+            at in 0usize..64,
+        ) {
             let walk = |document: &[u8]| {
                 if let Ok(elements) = Elements::new(document) {
                     for element in elements.flatten() {

@@ -275,7 +275,11 @@ proptest! {
     }
 
     #[test]
-    fn no_change_of_a_byte_makes_the_writer_panic(value in any_value(), at in any::<usize>(), byte in any::<u8>()) {
+    fn no_change_of_a_byte_makes_the_writer_panic(
+        value in any_value(),
+        at in any::<usize>(),
+        byte in any::<u8>(),
+    ) {
         let mut bytes = RawDocumentBuf::try_from(&doc! { "v": value }).unwrap().into_bytes();
         let at = at % bytes.len();
         bytes[at] = byte;

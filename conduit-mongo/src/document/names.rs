@@ -85,7 +85,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn exactly_the_second_and_later_of_a_name_are_repeated(picks in proptest::collection::vec(0u32..150, 0..200)) {
+        fn exactly_the_second_and_later_of_a_name_are_repeated(
+            picks in proptest::collection::vec(0u32..150, 0..200),
+        ) {
             let mut document = RawDocumentBuf::new();
             for pick in &picks {
                 document.append(CString::try_from(format!("field{pick}")).unwrap(), 1);

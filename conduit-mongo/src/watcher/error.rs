@@ -40,7 +40,7 @@ pub(super) fn watch_error(error: &Error, phase: Phase) -> WatchError {
             WatchError::history_lost("the oplog no longer holds the history after the position")
         }
         (Some(code::UNAUTHORIZED), _) => WatchError::invalid(
-            "not allowed to open a change stream: the user needs the actions find and changeStream on the database",
+            "not allowed to open a change stream: the user needs the actions find and changeStream there",
         ),
         (Some(code::AUTHENTICATION_FAILED), _) => {
             WatchError::invalid("mongodb does not accept the credentials")

@@ -63,7 +63,7 @@ impl Reader {
         let (start, fallback) = self.shape.start(position, &source);
         match (self.open(&start).await, fallback) {
             (Ok(cursor), fallback) => Ok((source, cursor, fallback)),
-            (Err(error), Some(fallback)) if false && is_token_refused(&error) => {
+            (Err(error), Some(fallback)) if is_token_refused(&error) => {
                 let cursor = self.open_instead(&fallback, &error).await?;
                 Ok((source, cursor, None))
             }

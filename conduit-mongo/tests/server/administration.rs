@@ -6,7 +6,7 @@ use std::time::Duration;
 use bson::{Document, doc};
 use conduit_core::CollectionName;
 use conduit_mongo::{
-    AdminErrorKind, CollectionAdmin, CollectionSpec, Origin, ReplicaSetState, ServerVersion, StoredImages,
+    AdminErrorKind, CollectionAdmin, CollectionLayout, Origin, ReplicaSetState, ServerVersion, StoredImages,
     initiate_replica_set,
 };
 use conduit_testkit::servers::{MongoServer, Topology};
@@ -18,19 +18,19 @@ fn admin(scene: &Scene) -> CollectionAdmin {
     CollectionAdmin::new(scene.database.clone())
 }
 
-fn spec(name: &str) -> CollectionSpec {
-    CollectionSpec::new(CollectionName::new(name).unwrap())
+fn spec(name: &str) -> CollectionLayout {
+    CollectionLayout::new(CollectionName::new(name).unwrap())
 }
 
-fn keyed(fields: &[&str]) -> CollectionSpec {
-    CollectionSpec {
+fn keyed(fields: &[&str]) -> CollectionLayout {
+    CollectionLayout {
         key_fields: fields.iter().map(|&field| field.into()).collect(),
         ..spec("users")
     }
 }
 
-fn expiring(field: &str) -> CollectionSpec {
-    CollectionSpec {
+fn expiring(field: &str) -> CollectionLayout {
+    CollectionLayout {
         ttl_attribute: Some(field.into()),
         ..spec("users")
     }
@@ -89,7 +89,7 @@ async fn stores_images(scene: &Scene) -> bool {
 #[tokio::test]
 async fn a_collection_is_created_with_all_that_it_needs() {
     let scene = Scene::new().await;
-    let whole = CollectionSpec {
+    let whole = CollectionLayout {
         ttl_attribute: Some("expires".into()),
         images: StoredImages::On,
         ..keyed(&["id", "email"])
@@ -146,7 +146,7 @@ async fn a_foreign_index_that_does_the_same_serves_instead() {
     };
     scene.database.run_command(foreign).await.unwrap();
     let before = indexes(&scene).await;
-    let wanted = CollectionSpec {
+    let wanted = CollectionLayout {
         ttl_attribute: Some("expires".into()),
         ..keyed(&["id"])
     };
@@ -172,7 +172,7 @@ async fn the_expiry_changes_and_goes_with_its_attribute() {
 async fn images_are_turned_on_and_off_and_else_kept() {
     let scene = Scene::new().await;
     let admin = admin(&scene);
-    let with = |images| CollectionSpec {
+    let with = |images| CollectionLayout {
         images,
         ..spec("users")
     };

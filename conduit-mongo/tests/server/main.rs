@@ -1,9 +1,11 @@
 //! Against a real MongoDB: see `conduit_testkit::servers::shared_mongodb_uri`.
 
-mod scene;
+// All of it is tests; clippy only knows the functions that are marked so.
+#![allow(clippy::unwrap_used)]
 
 mod administration;
 mod disturbances;
 mod keys_and_images;
 mod positions;
 mod records;
+mod scene;

@@ -216,6 +216,7 @@ async fn a_batch_keeps_to_its_limits_and_brings_a_larger_record_alone() {
         ..LIMITS
     };
     let mut sizes = Vec::new();
+    let mut keys = Vec::new();
     while sizes.iter().sum::<usize>() < 20 {
         let records = reading.batch(limits).await.unwrap();
         let bytes: usize = records.iter().map(|record| record.size()).sum();
@@ -223,11 +224,18 @@ async fn a_batch_keeps_to_its_limits_and_brings_a_larger_record_alone() {
             records.len() <= 3 && (bytes <= 3500 || records.len() == 1),
             "{records:?} of {bytes} bytes"
         );
-        if !records.is_empty() {
-            sizes.push(records.len());
-        }
+        keys.extend(
+            records
+                .iter()
+                .map(|record| String::from_utf8(record.keys().to_vec()).unwrap()),
+        );
+        sizes.push(records.len());
     }
     assert!(sizes.contains(&3));
+    assert_eq!(
+        keys,
+        (0..20).map(|n| format!("{{\"_id\":{n}}}")).collect::<Vec<_>>()
+    );
     scene.drop().await;
 }
 

@@ -25,7 +25,11 @@ pub(crate) struct App {
 impl App {
     /// Returns a configured collection; one that is being deleted is not there any more.
     pub(crate) async fn entry(&self, name: &str) -> Result<Entry, Problem> {
-        let entry = self.catalog.get(name).await?.filter(|entry| entry.deleting.is_none());
+        let entry = self
+            .catalog
+            .get(name)
+            .await?
+            .filter(|entry| entry.deleting.is_none());
         entry.ok_or_else(|| Problem::not_found(name))
     }
 }

@@ -20,7 +20,9 @@ pub(crate) struct Tokens {
 
 impl std::fmt::Debug for Tokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tokens").field("required", &self.admin.is_some()).finish()
+        f.debug_struct("Tokens")
+            .field("required", &self.admin.is_some())
+            .finish()
     }
 }
 
@@ -33,11 +35,16 @@ enum Access {
 
 impl Tokens {
     pub(crate) fn new(admin: Option<&str>, read: Option<&str>) -> Self {
-        Self { admin: admin.map(Into::into), read: read.map(Into::into) }
+        Self {
+            admin: admin.map(Into::into),
+            read: read.map(Into::into),
+        }
     }
 
     fn access(&self, given: Option<&str>) -> Access {
-        let Some(admin) = &self.admin else { return Access::Write };
+        let Some(admin) = &self.admin else {
+            return Access::Write;
+        };
         let Some(given) = given else { return Access::None };
         let is = |token: &str| bool::from(token.as_bytes().ct_eq(given.as_bytes()));
         // Both are compared in any case, so that the time taken tells nothing.
@@ -56,7 +63,10 @@ pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) 
     if matches!(path, "/health" | "/ready") {
         return next.run(request).await;
     }
-    let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let header = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
     let given = header.and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
@@ -67,12 +77,17 @@ pub(crate) async fn check(State(app): State<App>, request: Request, next: Next) 
         Access::None => {
             let detail = "send `Authorization: Bearer <token>`";
             let mut response = Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail).into_response();
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             response
         }
-        access if access < needed => {
-            Problem::new(StatusCode::FORBIDDEN, "read_only_token", "this token may only read").into_response()
-        }
+        access if access < needed => Problem::new(
+            StatusCode::FORBIDDEN,
+            "read_only_token",
+            "this token may only read",
+        )
+        .into_response(),
         _ => next.run(request).await,
     }
 }

@@ -8,7 +8,8 @@ use super::problem::Problem;
 
 /// The largest body that is read.
 const MAX_BYTES: usize = 1024 * 1024;
-/// The deepest nesting that a body may have; serde_json refuses 128 and more by itself.
+/// How much is read of a larger one.
+const MAX_DRAINED: usize = 4 * MAX_BYTES;
 const JSON_TYPES: [&str; 2] = ["application/json", "application/merge-patch+json"];
 
 /// Reads a JSON body.
@@ -16,26 +17,40 @@ const JSON_TYPES: [&str; 2] = ["application/json", "application/merge-patch+json
 /// # Errors
 /// 413 for one over 1 MiB, 415 for one that says it is not JSON, 400 for one that is not JSON.
 pub(crate) async fn read_json(headers: &HeaderMap, body: Body) -> Result<Value, Problem> {
-    let declared = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = declared.and_then(|value| value.split(';').next()).map(|value| value.trim().to_ascii_lowercase());
+    let declared = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = declared
+        .and_then(|value| value.split(';').next())
+        .map(|value| value.trim().to_ascii_lowercase());
     // A body without a type, or with the type that curl sends by itself, is taken for what it should be.
     let is_json = essence.as_deref().is_none_or(|essence| {
-        JSON_TYPES.contains(&essence) || essence.ends_with("+json") || essence == "application/x-www-form-urlencoded"
+        JSON_TYPES.contains(&essence)
+            || essence.ends_with("+json")
+            || essence == "application/x-www-form-urlencoded"
     });
     if !is_json {
         let detail = "send the body as application/json";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            detail,
+        ));
     }
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    let too_large =
-        || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "a body can have 1 MiB at most");
-    if announced.is_some_and(|length| length > MAX_BYTES) {
-        return Err(too_large());
-    }
-    let bytes = to_bytes(body, MAX_BYTES).await.map_err(|_| too_large())?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        Problem::bad_request("invalid_json", format!("the body is not JSON: {error}"))
-    })
+    // A little more is read than is taken, since a client that is cut off while it sends does not see the answer.
+    let read = to_bytes(body, MAX_DRAINED)
+        .await
+        .ok()
+        .filter(|bytes| bytes.len() <= MAX_BYTES);
+    let bytes = read.ok_or_else(|| {
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            "a body can have 1 MiB at most",
+        )
+    })?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Problem::bad_request("invalid_json", format!("the body is not JSON: {error}")))
 }
 
 /// Applies a JSON merge patch (RFC 7396).
@@ -47,7 +62,9 @@ pub(crate) fn merge(target: &mut Value, patch: Value) {
     if !target.is_object() {
         *target = Value::Object(serde_json::Map::new());
     }
-    let Some(object) = target.as_object_mut() else { return };
+    let Some(object) = target.as_object_mut() else {
+        return;
+    };
     for (name, value) in patch {
         if value.is_null() {
             object.shift_remove(&name);
@@ -66,7 +83,10 @@ mod tests {
     #[test]
     fn a_merge_patch_sets_removes_and_replaces_arrays() {
         let mut target = json!({"a": 1, "b": {"c": 2, "d": 3}, "e": [1, 2]});
-        merge(&mut target, json!({"a": null, "b": {"c": null, "x": {"y": null}}, "e": [3]}));
+        merge(
+            &mut target,
+            json!({"a": null, "b": {"c": null, "x": {"y": null}}, "e": [3]}),
+        );
         assert_eq!(target, json!({"b": {"d": 3, "x": {}}, "e": [3]}));
     }
 }

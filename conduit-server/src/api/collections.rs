@@ -8,7 +8,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use conduit_core::{CollectionName, SubscriptionId};
-use conduit_mongo::{CollectionSpec, ServerVersion, StoredImages};
+use conduit_mongo::{CollectionLayout, ServerVersion, StoredImages};
 use serde_json::Value;
 
 use super::app::App;
@@ -24,7 +24,10 @@ type Flags = Query<HashMap<String, String>>;
 
 pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<Value>>, Problem> {
     let entries = app.catalog.list().await?;
-    let shown = entries.iter().filter(|entry| entry.deleting.is_none()).map(|entry| entry.config.show());
+    let shown = entries
+        .iter()
+        .filter(|entry| entry.deleting.is_none())
+        .map(|entry| entry.config.show());
     Ok(Json(shown.collect()))
 }
 
@@ -32,7 +35,11 @@ pub(crate) async fn get(State(app): State<App>, Path(name): Path<String>) -> Res
     Ok(Json(app.entry(&name).await?.config.show()))
 }
 
-pub(crate) async fn create(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
+pub(crate) async fn create(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
     let config = CollectionConfig::read(read_json(&headers, body).await?, None)?;
     let name = config.collection_name.as_str();
     if let Some(entry) = app.catalog.get(name).await? {
@@ -51,13 +58,19 @@ pub(crate) async fn create(State(app): State<App>, headers: HeaderMap, body: Bod
 
 fn exists(entry: &Entry) -> Problem {
     match entry.deleting {
-        Some(_) => Problem::conflict("deletion_unfinished", "the collection is being deleted; try again in a moment"),
+        Some(_) => Problem::conflict(
+            "deletion_unfinished",
+            "the collection is being deleted; try again in a moment",
+        ),
         None => exists_already(entry.config.collection_name.as_str()),
     }
 }
 
 fn exists_already(name: &str) -> Problem {
-    Problem::conflict("collection_exists", format!("the collection {name:?} is configured already: use PUT or PATCH"))
+    Problem::conflict(
+        "collection_exists",
+        format!("the collection {name:?} is configured already: use PUT or PATCH"),
+    )
 }
 
 pub(crate) async fn replace(
@@ -139,7 +152,11 @@ async fn update(
                 tracing::warn!(subscription = %id, %error, "the dead letters of a removed destination are left");
             }
         }
-        tracing::info!(collection = name, version = entry.version, "configuration changed");
+        tracing::info!(
+            collection = name,
+            version = entry.version,
+            "configuration changed"
+        );
         return Ok(Json(entry.config.show()));
     }
     Err(CatalogError::Changed.into())
@@ -147,7 +164,11 @@ async fn update(
 
 /// The destinations that an update takes away.
 fn vanishing(old: &Entry, new: &CollectionConfig) -> Vec<SubscriptionId> {
-    let gone = old.config.destinations.iter().filter(|old| !new.destinations.iter().any(|new| new.id == old.id));
+    let gone = old
+        .config
+        .destinations
+        .iter()
+        .filter(|old| !new.destinations.iter().any(|new| new.id == old.id));
     gone.map(|gone| SubscriptionId {
         collection: new.collection_name.clone(),
         destination: gone.id.clone(),
@@ -160,8 +181,13 @@ async fn refuse_undrained(app: &App, vanishing: &[SubscriptionId]) -> Result<(),
         return Ok(());
     }
     let lengths = app.store.lengths(vanishing).await?;
-    let undrained = vanishing.iter().zip(lengths).find(|(_, lengths)| lengths.waiting + lengths.dead > 0);
-    let Some((id, lengths)) = undrained else { return Ok(()) };
+    let undrained = vanishing
+        .iter()
+        .zip(lengths)
+        .find(|(_, lengths)| lengths.waiting + lengths.dead > 0);
+    let Some((id, lengths)) = undrained else {
+        return Ok(());
+    };
     let detail = format!(
         "the destination {:?} has {} waiting and {} dead records that would vanish: wait, redrive or purge them, or \
          repeat with ?discard=true",
@@ -180,9 +206,17 @@ pub(crate) async fn delete(
     let keep_data = is_set(&flags, "keep_data")?;
     let entry = app.entry(&name).await?;
     if entry.config.deletion_protection {
-        return Err(Problem::new(StatusCode::FORBIDDEN, "deletion_protected", PROTECTED));
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "deletion_protected",
+            PROTECTED,
+        ));
     }
-    let deletion = if keep_data { Deletion::KeepData } else { Deletion::DropData };
+    let deletion = if keep_data {
+        Deletion::KeepData
+    } else {
+        Deletion::DropData
+    };
     app.catalog.begin_deletion(&entry, deletion).await?;
     app.bulletin.tell_change(&entry.config.collection_name).await;
     finish_deletion(&app, &entry.config.collection_name, deletion).await?;
@@ -191,7 +225,11 @@ pub(crate) async fn delete(
 }
 
 /// Does what is left of a deletion; every step can be done again.
-pub(crate) async fn finish_deletion(app: &App, name: &CollectionName, deletion: Deletion) -> Result<(), Problem> {
+pub(crate) async fn finish_deletion(
+    app: &App,
+    name: &CollectionName,
+    deletion: Deletion,
+) -> Result<(), Problem> {
     if deletion == Deletion::DropData {
         app.admin.drop(name).await?;
     }
@@ -206,16 +244,24 @@ async fn prepare(app: &App, config: &CollectionConfig) -> Result<(), Problem> {
     if config.needs_images() {
         let version = app.admin.server_version().await?;
         if version < ServerVersion::new(6, 0, 0) {
-            let field = if config.old_image { "old_image" } else { "stream_enabled" };
+            let field = if config.old_image {
+                "old_image"
+            } else {
+                "stream_enabled"
+            };
             let message = format!("needs MongoDB 6.0 for pre- and post-images; the server is {version}");
             return Err(Faults::of(field, message).into());
         }
     }
-    let spec = CollectionSpec {
+    let spec = CollectionLayout {
         name: config.collection_name.clone(),
         key_fields: config.key_fields(),
         ttl_attribute: config.ttl_attribute.clone(),
-        images: if config.needs_images() { StoredImages::On } else { StoredImages::Keep },
+        images: if config.needs_images() {
+            StoredImages::On
+        } else {
+            StoredImages::Keep
+        },
     };
     app.admin.create_or_adopt(&spec).await?;
     Ok(())

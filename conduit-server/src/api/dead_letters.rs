@@ -22,13 +22,19 @@ pub(crate) async fn list(
     let (after, limit) = read_page(&query)?;
     let entry = app.entry(&name).await?;
     // One more than asked for tells whether there is a next page.
-    let mut items = app.store.dead_letters(&entry.config.collection_name, after, limit + 1).await?;
+    let mut items = app
+        .store
+        .dead_letters(&entry.config.collection_name, after, limit + 1)
+        .await?;
     let has_more = items.len() > limit;
     items.truncate(limit);
     let last = items.last().filter(|_| has_more).and_then(|item| id_of(item));
     let next_cursor = last.map_or_else(|| "null".to_owned(), |id| format!("\"{id}\""));
     // The stored items are JSON already, and records in them are shown as they are, to the last digit.
-    let body = format!("{{\"items\":[{}],\"next_cursor\":{next_cursor}}}", items.join(","));
+    let body = format!(
+        "{{\"items\":[{}],\"next_cursor\":{next_cursor}}}",
+        items.join(",")
+    );
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
@@ -50,7 +56,11 @@ fn read_page(query: &HashMap<String, String>) -> Result<(Option<u64>, usize), Pr
             None
         }
     };
-    if faults.is_empty() { Ok((after, limit)) } else { Err(faults.into()) }
+    if faults.is_empty() {
+        Ok((after, limit))
+    } else {
+        Err(faults.into())
+    }
 }
 
 fn id_of(item: &str) -> Option<u64> {

@@ -15,7 +15,9 @@ pub(crate) async fn health(State(probes): State<Probes>) -> Json<Value> {
     let state = probes.health.snapshot();
     let watchers = probes.collections().await;
     let all = || watchers.iter().flat_map(|collection| &collection.destinations);
-    let active = all().filter(|status| status.phase == SubscriptionPhase::Streaming).count();
+    let active = all()
+        .filter(|status| status.phase == SubscriptionPhase::Streaming)
+        .count();
     Json(json!({
         "status": "ok",
         "version": env!("CARGO_PKG_VERSION"),
@@ -38,10 +40,19 @@ pub(crate) async fn ready(State(probes): State<Probes>) -> Response {
 pub(crate) async fn metrics(State(probes): State<Probes>) -> Response {
     let collections: Vec<CollectionStatus> = probes.collections().await;
     match probes.metrics.render(&collections, probes.open_streams()) {
-        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
+        Ok(text) => (
+            [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+            text,
+        )
+            .into_response(),
         Err(error) => {
             tracing::error!(%error, "the metrics cannot be written");
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the metrics cannot be written").into_response()
+            Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "the metrics cannot be written",
+            )
+            .into_response()
         }
     }
 }

@@ -63,7 +63,10 @@ impl From<Faults> for Problem {
             [fault] => format!("{} {}", fault.field, fault.message),
             many => format!("{} faults; see errors", many.len()),
         };
-        Self { errors, ..Self::bad_request("validation_failed", detail) }
+        Self {
+            errors,
+            ..Self::bad_request("validation_failed", detail)
+        }
     }
 }
 
@@ -74,11 +77,15 @@ impl From<CatalogError> for Problem {
                 tracing::warn!(%error, "a request failed");
                 Self::unavailable("MongoDB cannot be reached; try again")
             }
-            CatalogError::Unreadable(_) => {
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "unreadable_configuration", error.to_string())
-            }
+            CatalogError::Unreadable(_) => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "unreadable_configuration",
+                error.to_string(),
+            ),
             CatalogError::Exists => Self::conflict("collection_exists", error.to_string()),
-            CatalogError::Changed => Self::conflict("version_conflict", format!("{error}; read it and try again")),
+            CatalogError::Changed => {
+                Self::conflict("version_conflict", format!("{error}; read it and try again"))
+            }
         }
     }
 }
@@ -87,7 +94,9 @@ impl From<AdminError> for Problem {
     fn from(error: AdminError) -> Self {
         let message = error.to_string();
         match error.kind() {
-            AdminErrorKind::InvalidInput | AdminErrorKind::NotSupported => Faults::of("collection_name", message).into(),
+            AdminErrorKind::InvalidInput | AdminErrorKind::NotSupported => {
+                Faults::of("collection_name", message).into()
+            }
             AdminErrorKind::Conflict => Self::conflict("index_conflict", message),
             _ => {
                 tracing::warn!(%error, source = ?std::error::Error::source(&error).map(ToString::to_string), "a request failed");

@@ -33,14 +33,18 @@ impl Probes {
             Some((handle, _)) => handle.status(),
             None => {
                 let statuses = self.bulletin.statuses().await.unwrap_or_default();
-                let held = statuses.into_iter().filter(|(worker, status)| status.holder.as_ref() == Some(worker));
+                let held = statuses
+                    .into_iter()
+                    .filter(|(worker, status)| status.holder.as_ref() == Some(worker));
                 held.map(|(_, status)| status).collect()
             }
         }
     }
 
     pub(crate) fn open_streams(&self) -> usize {
-        self.engine.as_ref().map_or(0, |(_, watcher)| watcher.open_streams())
+        self.engine
+            .as_ref()
+            .map_or(0, |(_, watcher)| watcher.open_streams())
     }
 }
 
@@ -60,10 +64,16 @@ pub(crate) fn api_routes(app: App, probes: Probes) -> Router {
         .patch(collections::patch)
         .delete(collections::delete);
     let api = Router::new()
-        .route("/api/collections", get(collections::list).post(collections::create))
+        .route(
+            "/api/collections",
+            get(collections::list).post(collections::create),
+        )
         .route("/api/collections/{name}", collection)
         .route("/api/collections/{name}/status", get(status::one))
-        .route("/api/collections/{name}/dlq", get(dead_letters::list).delete(not_implemented))
+        .route(
+            "/api/collections/{name}/dlq",
+            get(dead_letters::list).delete(not_implemented),
+        )
         .route("/api/status", get(status::all))
         .route("/api/collections/{name}/pause", any(not_implemented))
         .route("/api/collections/{name}/resume", any(not_implemented))
@@ -88,7 +98,9 @@ fn finish(routes: Router, app: App) -> Router {
 
 /// What a worker alone serves. Its metrics name collections, so they are as open as its address: loopback by default.
 pub(crate) fn worker_routes(probes: Probes) -> Router {
-    probe_routes(probes).fallback(not_found).method_not_allowed_fallback(method_not_allowed)
+    probe_routes(probes)
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
 }
 
 async fn not_implemented() -> Problem {
@@ -96,7 +108,11 @@ async fn not_implemented() -> Problem {
 }
 
 async fn not_found() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path")
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "not_found",
+        "there is nothing at this path",
+    )
 }
 
 async fn method_not_allowed() -> Response {

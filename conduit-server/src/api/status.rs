@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use conduit_core::{
-    CollectionStatus, DestinationId, QueueLengths, SubscriptionId, SubscriptionPhase, SubscriptionStatus, WallTime,
-    WorkerId,
+    CollectionStatus, DestinationId, QueueLengths, SubscriptionId, SubscriptionPhase, SubscriptionStatus,
+    WallTime, WorkerId,
 };
 use serde_json::{Value, json};
 
@@ -29,33 +29,42 @@ pub(crate) async fn one(State(app): State<App>, Path(name): Path<String>) -> Res
     Ok(Json(show(&app, &entry, &statuses).await?))
 }
 
-async fn show(
-    app: &App,
-    entry: &Entry,
-    statuses: &[(WorkerId, CollectionStatus)],
-) -> Result<Value, Problem> {
+async fn show(app: &App, entry: &Entry, statuses: &[(WorkerId, CollectionStatus)]) -> Result<Value, Problem> {
     let name = &entry.config.collection_name;
     let ours = || statuses.iter().filter(|(_, status)| status.collection == *name);
     // Of several workers the one that holds the lease knows; the others only wait.
     let holder = ours().find(|(worker, status)| status.holder.as_ref() == Some(worker));
     let known = holder.or_else(|| ours().next()).map(|(_, status)| status);
-    let find = |id: &DestinationId| known.and_then(|status| status.destinations.iter().find(|known| known.id == *id));
+    let find = |id: &DestinationId| {
+        known.and_then(|status| status.destinations.iter().find(|known| known.id == *id))
+    };
     let missing: Vec<SubscriptionId> = entry
         .config
         .destinations
         .iter()
         .filter(|destination| find(&destination.id).is_none())
-        .map(|destination| SubscriptionId { collection: name.clone(), destination: destination.id.clone() })
+        .map(|destination| SubscriptionId {
+            collection: name.clone(),
+            destination: destination.id.clone(),
+        })
         .collect();
+    let has_worker = app.role.has_worker() || !statuses.is_empty();
     let mut lengths = app.store.lengths(&missing).await?.into_iter();
-    let destinations = entry.config.destinations.iter().map(|destination| match find(&destination.id) {
-        Some(status) if entry.is_active() => show_running(destination, status),
-        Some(status) => {
-            let lengths = QueueLengths { waiting: status.retry_length, dead: status.dlq_length };
-            show_idle(entry, destination, lengths, known.is_some())
-        }
-        None => show_idle(entry, destination, lengths.next().unwrap_or_default(), !statuses.is_empty()),
-    });
+    let destinations = entry
+        .config
+        .destinations
+        .iter()
+        .map(|destination| match find(&destination.id) {
+            Some(status) if entry.is_active() => show_running(destination, status),
+            Some(status) => {
+                let lengths = QueueLengths {
+                    waiting: status.retry_length,
+                    dead: status.dlq_length,
+                };
+                show_idle(entry, destination, lengths, has_worker)
+            }
+            None => show_idle(entry, destination, lengths.next().unwrap_or_default(), has_worker),
+        });
     Ok(json!({
         "collection_name": name,
         "stream_enabled": entry.config.stream_enabled,

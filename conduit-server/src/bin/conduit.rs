@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    eprintln!("conduit: the command line is not in this version yet. Use the REST API with curl: see the README.");
+    eprintln!(
+        "conduit: the command line is not in this version yet. Use the REST API with curl: see the README."
+    );
     ExitCode::from(2)
 }

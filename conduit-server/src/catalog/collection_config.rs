@@ -113,17 +113,21 @@ impl CollectionConfig {
         WatchTarget {
             collection: self.collection_name.clone(),
             key_fields: self.key_fields(),
-            images: if self.old_image { Images::NewAndOld } else { Images::New },
+            images: if self.old_image {
+                Images::NewAndOld
+            } else {
+                Images::New
+            },
             image_format: self.image_format,
         }
     }
 }
 
 fn read_name(fields: &mut Fields<'_>, stored: Option<&CollectionConfig>) -> Option<CollectionName> {
-    let name = match (fields.string("collection_name"), stored) {
-        (Some(name), _) => name,
+    let name = match (fields.take("collection_name"), stored) {
+        (Some(Value::String(name)), _) => name,
         (None, Some(stored)) => return Some(stored.collection_name.clone()),
-        (None, None) => {
+        (_, _) => {
             fields.fault("collection_name", "is required and must be a string");
             return None;
         }
@@ -131,7 +135,10 @@ fn read_name(fields: &mut Fields<'_>, stored: Option<&CollectionConfig>) -> Opti
     if let Some(stored) = stored
         && stored.collection_name.as_str() != name
     {
-        let message = format!("cannot be changed: the path names {:?}", stored.collection_name.as_str());
+        let message = format!(
+            "cannot be changed: the path names {:?}",
+            stored.collection_name.as_str()
+        );
         fields.fault("collection_name", message);
         return None;
     }
@@ -231,16 +238,36 @@ mod tests {
         let again = CollectionConfig::read(config.show(), Some(&config)).unwrap();
         assert_eq!(again, config);
         assert!(!config.show().to_string().contains("s3cret"));
-        assert_eq!(config.show()["destinations"][0]["event_types"], json!(["INSERT", "REMOVE"]));
+        assert_eq!(
+            config.show()["destinations"][0]["event_types"],
+            json!(["INSERT", "REMOVE"])
+        );
     }
 
     #[test]
     fn illegal_names_are_refused() {
-        for name in ["", "a:b", "a$b", "system.users", "config.collections", ".a", "a..b", "a\u{0}b", &"x".repeat(191)] {
-            assert_eq!(places(json!({ "collection_name": name })), ["collection_name"], "{name:?} was taken");
+        for name in [
+            "",
+            "a:b",
+            "a$b",
+            "system.users",
+            "config.collections",
+            ".a",
+            "a..b",
+            "a\u{0}b",
+            &"x".repeat(191),
+        ] {
+            assert_eq!(
+                places(json!({ "collection_name": name })),
+                ["collection_name"],
+                "{name:?} was taken"
+            );
         }
         for name in ["orders", "a.b", "Ünïcode", "with-dash_1"] {
-            assert!(CollectionConfig::read(json!({ "collection_name": name }), None).is_ok(), "{name:?}");
+            assert!(
+                CollectionConfig::read(json!({ "collection_name": name }), None).is_ok(),
+                "{name:?}"
+            );
         }
     }
 
@@ -251,8 +278,14 @@ mod tests {
             "destinations": [{"type": "http"}, {"type": "carrier-pigeon"}, 7]
         });
         let wanted = [
-            "collection_name", "stream_enabled", "image_format", "sort_key", "destinations[0].endpoint",
-            "destinations[1].type", "destinations[2]", "odd",
+            "collection_name",
+            "stream_enabled",
+            "image_format",
+            "sort_key",
+            "destinations[0].endpoint",
+            "destinations[1].type",
+            "destinations[2]",
+            "odd",
         ];
         let mut found = places(body);
         found.sort_unstable();

@@ -63,10 +63,13 @@ impl Destination {
         let mut seen: HashMap<DestinationId, usize> = HashMap::new();
         for (index, value) in values.into_iter().enumerate() {
             let path = format!("destinations[{index}]");
-            let Some(destination) = Self::read(value, &path, stored, faults) else { continue };
+            let Some(destination) = Self::read(value, &path, stored, faults) else {
+                continue;
+            };
             if let Some(first) = seen.insert(destination.id.clone(), index) {
                 let id = &destination.id;
-                let message = format!("destinations[{first}] has the id {id:?} too: give each an `id` of its own");
+                let message =
+                    format!("destinations[{first}] has the id {id:?} too: give each an `id` of its own");
                 faults.add(format!("{path}.id"), message);
             }
             destinations.push(destination);
@@ -97,7 +100,9 @@ impl Destination {
                 .ok(),
             None => endpoint.as_ref().map(made_id),
         };
-        let stored = id.as_ref().and_then(|id| stored.iter().find(|stored| stored.id == *id));
+        let stored = id
+            .as_ref()
+            .and_then(|id| stored.iter().find(|stored| stored.id == *id));
         let bearer_token = match token {
             Some(token) if token == MASK => kept_secret(&mut fields, stored, endpoint.as_ref()),
             Some(token) => checked_token(&mut fields, token),
@@ -163,7 +168,9 @@ fn read_kind(fields: &mut Fields<'_>) -> Option<DestinationKind> {
 }
 
 fn read_event_types(fields: &mut Fields<'_>) -> Vec<RecordType> {
-    let Some(values) = fields.array("event_types") else { return ALL_TYPES.to_vec() };
+    let Some(values) = fields.array("event_types") else {
+        return ALL_TYPES.to_vec();
+    };
     let mut wanted = HashSet::new();
     for (index, value) in values.iter().enumerate() {
         match value.as_str() {
@@ -180,7 +187,10 @@ fn read_event_types(fields: &mut Fields<'_>) -> Vec<RecordType> {
     if values.is_empty() {
         fields.fault("event_types", "cannot be empty: leave it out for all types");
     }
-    ALL_TYPES.into_iter().filter(|kind| wanted.contains(kind)).collect()
+    ALL_TYPES
+        .into_iter()
+        .filter(|kind| wanted.contains(kind))
+        .collect()
 }
 
 fn read_endpoint(fields: &mut Fields<'_>) -> Option<Url> {
@@ -213,7 +223,9 @@ fn check_endpoint(text: &str) -> Result<Url, String> {
         Some(url::Host::Ipv4(address)) => address.is_link_local(),
         Some(url::Host::Ipv6(address)) => {
             address.is_unicast_link_local()
-                || address.to_ipv4_mapped().is_some_and(|mapped| mapped.is_link_local())
+                || address
+                    .to_ipv4_mapped()
+                    .is_some_and(|mapped| mapped.is_link_local())
                 || address.segments() == [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254]
         }
         Some(url::Host::Domain(_)) => false,
@@ -225,7 +237,9 @@ fn check_endpoint(text: &str) -> Result<Url, String> {
 }
 
 fn read_timeout(fields: &mut Fields<'_>) -> Duration {
-    let Some(text) = fields.string("timeout") else { return DEFAULT_TIMEOUT };
+    let Some(text) = fields.string("timeout") else {
+        return DEFAULT_TIMEOUT;
+    };
     match parse_duration(&text) {
         Ok(timeout) if timeout.is_zero() => fields.fault("timeout", "must be longer than 0"),
         Ok(timeout) if timeout > Duration::from_secs(300) => fields.fault("timeout", "must be at most 5m"),
@@ -252,12 +266,20 @@ fn kept_secret(
 ) -> Option<StoredSecret> {
     let kept = stored.and_then(|stored| stored.bearer_token.clone());
     let Some(kept) = kept else {
-        fields.fault("bearer_token", "there is no stored secret to keep: send the secret itself");
+        fields.fault(
+            "bearer_token",
+            "there is no stored secret to keep: send the secret itself",
+        );
         return None;
     };
-    let stored_origin = stored.and_then(|stored| Url::parse(&stored.endpoint).ok()).map(|url| url.origin());
+    let stored_origin = stored
+        .and_then(|stored| Url::parse(&stored.endpoint).ok())
+        .map(|url| url.origin());
     if endpoint.is_some_and(|endpoint| Some(endpoint.origin()) != stored_origin) {
-        fields.fault("bearer_token", "the stored secret is not sent to another origin: send the secret itself");
+        fields.fault(
+            "bearer_token",
+            "the stored secret is not sent to another origin: send the secret itself",
+        );
         return None;
     }
     Some(kept)
@@ -265,7 +287,11 @@ fn kept_secret(
 
 /// An id made of the type and the target; never of a query, which may hold credentials.
 fn made_id(endpoint: &Url) -> DestinationId {
-    let target = format!("http\n{}{}", endpoint.origin().ascii_serialization(), endpoint.path());
+    let target = format!(
+        "http\n{}{}",
+        endpoint.origin().ascii_serialization(),
+        endpoint.path()
+    );
     let id = format!("http-{}", &RecordKey::of(target.as_bytes()).to_string()[..4]);
     // Made of legal characters only.
     #[allow(clippy::expect_used)]

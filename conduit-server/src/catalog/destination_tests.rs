@@ -6,7 +6,11 @@ fn read(value: Value, stored: &[Destination]) -> Result<Destination, Vec<(String
     if faults.is_empty() {
         return Ok(read.remove(0));
     }
-    Err(faults.into_list().into_iter().map(|fault| (fault.field, fault.message)).collect())
+    Err(faults
+        .into_list()
+        .into_iter()
+        .map(|fault| (fault.field, fault.message))
+        .collect())
 }
 
 fn http(endpoint: &str) -> Value {
@@ -24,7 +28,11 @@ fn an_id_is_made_of_the_target_but_not_of_its_query() {
 #[test]
 fn two_destinations_that_come_out_alike_ask_for_an_id() {
     let mut faults = Faults::default();
-    Destination::read_all(vec![http("http://a/x?k=1"), http("http://a/x?k=2")], &[], &mut faults);
+    Destination::read_all(
+        vec![http("http://a/x?k=1"), http("http://a/x?k=2")],
+        &[],
+        &mut faults,
+    );
     let faults = faults.into_list();
     assert_eq!(faults.len(), 1);
     assert_eq!(faults[0].field, "destinations[1].id");
@@ -33,8 +41,16 @@ fn two_destinations_that_come_out_alike_ask_for_an_id() {
 #[test]
 fn wrong_endpoints_are_refused_without_being_repeated() {
     for endpoint in [
-        "", "example.com", "ftp://a/", "http://", "http://user:hunter2@a/", "http://a/#x", "http://169.254.169.254/",
-        "http://[fe80::1]/", "http://2852039166/", "http://[::ffff:169.254.169.254]/",
+        "",
+        "example.com",
+        "ftp://a/",
+        "http://",
+        "http://user:hunter2@a/",
+        "http://a/#x",
+        "http://169.254.169.254/",
+        "http://[fe80::1]/",
+        "http://2852039166/",
+        "http://[::ffff:169.254.169.254]/",
     ] {
         let faults = read(http(endpoint), &[]).expect_err(endpoint);
         assert_eq!(faults[0].0, "destinations[0].endpoint", "{endpoint:?}");
@@ -67,9 +83,19 @@ fn a_masked_secret_keeps_the_stored_one_for_the_same_origin_only() {
     let stored = vec![read(body.clone(), &[]).unwrap()];
     body["bearer_token"] = json!(MASK);
     body["endpoint"] = json!("https://a/y");
-    assert_eq!(read(body.clone(), &stored).unwrap().bearer_token.unwrap().reveal(), "hunter2");
+    assert_eq!(
+        read(body.clone(), &stored)
+            .unwrap()
+            .bearer_token
+            .unwrap()
+            .reveal(),
+        "hunter2"
+    );
     body["endpoint"] = json!("https://b/x");
-    assert_eq!(read(body.clone(), &stored).unwrap_err()[0].0, "destinations[0].bearer_token");
+    assert_eq!(
+        read(body.clone(), &stored).unwrap_err()[0].0,
+        "destinations[0].bearer_token"
+    );
     assert_eq!(read(body, &[]).unwrap_err()[0].0, "destinations[0].bearer_token");
     assert!(!format!("{stored:?}").contains("hunter2"));
 }
@@ -80,15 +106,26 @@ fn a_change_of_any_field_is_another_revision() {
     let mut body = http("http://a/x");
     body["timeout"] = json!("5s");
     assert_ne!(plain.revision(), read(body, &[]).unwrap().revision());
-    assert_eq!(plain.revision(), read(http("http://a/x"), &[]).unwrap().revision());
+    assert_eq!(
+        plain.revision(),
+        read(http("http://a/x"), &[]).unwrap().revision()
+    );
 }
 
 #[test]
 fn numbers_and_types_out_of_range_are_refused() {
     for (field, value) in [
-        ("max_retries", json!(21)), ("max_retries", json!(-1)), ("max_retries", json!(1.5)), ("timeout", json!("0s")),
-        ("timeout", json!("6m")), ("timeout", json!(30)), ("id", json!("Upper")), ("event_types", json!([])),
-        ("bearer_token", json!("two words")), ("bearer_token", json!({"env": "PATH"})), ("odd", json!(1)),
+        ("max_retries", json!(21)),
+        ("max_retries", json!(-1)),
+        ("max_retries", json!(1.5)),
+        ("timeout", json!("0s")),
+        ("timeout", json!("6m")),
+        ("timeout", json!(30)),
+        ("id", json!("Upper")),
+        ("event_types", json!([])),
+        ("bearer_token", json!("two words")),
+        ("bearer_token", json!({"env": "PATH"})),
+        ("odd", json!(1)),
     ] {
         let mut body = http("http://a/");
         body[field] = value.clone();

@@ -35,7 +35,9 @@ pub(crate) enum Deletion {
 impl Entry {
     /// Where the destination's stream starts, if it has one.
     pub(crate) fn start_of(&self, destination: &DestinationId) -> Option<ClusterTime> {
-        self.streams.get(destination).map(|time| ClusterTime::new(time.time, time.increment))
+        self.streams
+            .get(destination)
+            .map(|time| ClusterTime::new(time.time, time.increment))
     }
 
     /// Whether subscriptions of this collection are to run.

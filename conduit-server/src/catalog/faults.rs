@@ -17,7 +17,10 @@ pub(crate) struct Faults(Vec<Fault>);
 
 impl Faults {
     pub(crate) fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Fault { field: field.into(), message: message.into() });
+        self.0.push(Fault {
+            field: field.into(),
+            message: message.into(),
+        });
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -51,12 +54,20 @@ impl<'a> Fields<'a> {
             faults.add(if path.is_empty() { "(body)" } else { path }, message);
             return None;
         };
-        Some(Self { object, path: path.to_owned(), faults })
+        Some(Self {
+            object,
+            path: path.to_owned(),
+            faults,
+        })
     }
 
     /// The full name of a field.
     pub(crate) fn place(&self, name: &str) -> String {
-        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+        if self.path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.path)
+        }
     }
 
     pub(crate) fn fault(&mut self, name: &str, message: impl Into<String>) {
@@ -95,7 +106,9 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn integer(&mut self, name: &str, range: std::ops::RangeInclusive<u64>, default: u64) -> u64 {
-        let Some(value) = self.take(name) else { return default };
+        let Some(value) = self.take(name) else {
+            return default;
+        };
         match value.as_u64().filter(|number| range.contains(number)) {
             Some(number) => number,
             None => {
@@ -166,7 +179,11 @@ pub(crate) fn parse_duration(text: &str) -> Result<std::time::Duration, String> 
 /// Writes a duration so that [`parse_duration`] reads it back.
 pub(crate) fn show_duration(duration: std::time::Duration) -> String {
     let millis = duration.as_millis();
-    if millis.is_multiple_of(1000) { format!("{}s", millis / 1000) } else { format!("{millis}ms") }
+    if millis.is_multiple_of(1000) {
+        format!("{}s", millis / 1000)
+    } else {
+        format!("{millis}ms")
+    }
 }
 
 #[cfg(test)]
@@ -177,10 +194,26 @@ mod tests {
 
     #[test]
     fn durations_are_a_number_and_a_unit() {
-        for (text, millis) in [("30s", 30_000), ("500ms", 500), ("5m", 300_000), ("1h", 3_600_000), ("0s", 0)] {
+        for (text, millis) in [
+            ("30s", 30_000),
+            ("500ms", 500),
+            ("5m", 300_000),
+            ("1h", 3_600_000),
+            ("0s", 0),
+        ] {
             assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)));
         }
-        for text in ["", "30", "s", "-1s", "1.5s", "30 s", "1d", "99999999999999999999s", "18446744073709551615h"] {
+        for text in [
+            "",
+            "30",
+            "s",
+            "-1s",
+            "1.5s",
+            "30 s",
+            "1d",
+            "99999999999999999999s",
+            "18446744073709551615h",
+        ] {
             assert!(parse_duration(text).is_err(), "{text:?} was taken");
         }
         assert_eq!(show_duration(Duration::from_millis(1500)), "1500ms");
@@ -197,7 +230,12 @@ mod tests {
         fields.integer("n", 0..=20, 5);
         fields.finish("a, b, n, gone");
         let places: Vec<String> = faults.into_list().into_iter().map(|fault| fault.field).collect();
-        let wanted = ["destinations[0].a", "destinations[0].b", "destinations[0].n", "destinations[0].odd"];
+        let wanted = [
+            "destinations[0].a",
+            "destinations[0].b",
+            "destinations[0].n",
+            "destinations[0].odd",
+        ];
         assert_eq!(places, wanted);
     }
 }

@@ -53,7 +53,9 @@ impl Catalog {
             .read_concern(ReadConcern::majority())
             .write_concern(WriteConcern::majority())
             .build();
-        Self { entries: database.collection_with_options(CATALOG_COLLECTION, options) }
+        Self {
+            entries: database.collection_with_options(CATALOG_COLLECTION, options),
+        }
     }
 
     /// Returns everything, sorted by name.
@@ -67,7 +69,11 @@ impl Catalog {
     }
 
     pub(crate) async fn get(&self, name: &str) -> Result<Option<Entry>, CatalogError> {
-        self.entries.find_one(doc! { "_id": name }).await?.map(read).transpose()
+        self.entries
+            .find_one(doc! { "_id": name })
+            .await?
+            .map(read)
+            .transpose()
     }
 
     /// Stores a new configuration; its streams start at this write's operation time.
@@ -98,7 +104,9 @@ impl Catalog {
     }
 
     async fn stored(&self, config: &CollectionConfig) -> Result<Entry, CatalogError> {
-        self.get(config.collection_name.as_str()).await?.ok_or(CatalogError::Changed)
+        self.get(config.collection_name.as_str())
+            .await?
+            .ok_or(CatalogError::Changed)
     }
 
     /// Notes that a deletion began, so that it is finished even if this process dies.
@@ -132,12 +140,23 @@ fn read(document: Document) -> Result<Entry, CatalogError> {
 fn update(old: Option<&Entry>, config: &CollectionConfig, version: i64) -> Result<Document, CatalogError> {
     let stored = bson::serialize_to_document(config).map_err(MongoError::custom)?;
     let mut update = doc! { "$set": { "version": version, "config": stored } };
-    let goes_on = |id| old.filter(|old| old.config.stream_enabled).and_then(|old| old.start_of(id)).is_some();
+    let goes_on = |id| {
+        old.filter(|old| old.config.stream_enabled)
+            .and_then(|old| old.start_of(id))
+            .is_some()
+    };
     let mut begin = Document::new();
     let mut end = Document::new();
     if config.stream_enabled {
-        for destination in config.destinations.iter().filter(|destination| !goes_on(&destination.id)) {
-            begin.insert(format!("streams.{}", destination.id), doc! { "$type": "timestamp" });
+        for destination in config
+            .destinations
+            .iter()
+            .filter(|destination| !goes_on(&destination.id))
+        {
+            begin.insert(
+                format!("streams.{}", destination.id),
+                doc! { "$type": "timestamp" },
+            );
         }
     }
     for old in old.iter().flat_map(|old| &old.config.destinations) {

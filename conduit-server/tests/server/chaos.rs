@@ -18,13 +18,19 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound
     }
 }
 
 fn writes() -> u64 {
-    std::env::var("CONDUIT_CHAOS_WRITES").ok().and_then(|text| text.parse().ok()).unwrap_or(4_000)
+    std::env::var("CONDUIT_CHAOS_WRITES")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(4_000)
 }
 
 /// Inserts, updates and deletes at random over a tenth as many documents; returns how many changes each document had.
@@ -45,7 +51,11 @@ fn write_at_random(collection: &Collection<Document>) -> JoinHandle<HashMap<i64,
                 let written = match (*is_alive, dies) {
                     (false, _) => {
                         let fresh = doc! {"$setOnInsert": {"value": value}};
-                        collection.update_one(doc! {"_id": id}, fresh).upsert(true).await.map(|_| ())
+                        collection
+                            .update_one(doc! {"_id": id}, fresh)
+                            .upsert(true)
+                            .await
+                            .map(|_| ())
                     }
                     (true, true) => collection.delete_one(doc! {"_id": id}).await.map(|_| ()),
                     (true, false) => {
@@ -79,9 +89,16 @@ async fn settle(receiver: &Receiver, changes: &HashMap<i64, usize>) -> Ledger {
     assert_eq!(ledger.count(), total, "changes that arrived");
     ledger.assert_clean();
     for (id, wanted) in changes {
-        assert_eq!(ledger.of_key("orders", &json!({"_id": id})).len(), *wanted, "changes of document {id}");
+        assert_eq!(
+            ledger.of_key("orders", &json!({"_id": id})).len(),
+            *wanted,
+            "changes of document {id}"
+        );
     }
-    println!("writes: {total}, lost: 0, out of order: 0, duplicates: {}", ledger.repeats());
+    println!(
+        "writes: {total}, lost: 0, out of order: 0, duplicates: {}",
+        ledger.repeats()
+    );
     ledger
 }
 

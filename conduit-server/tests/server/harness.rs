@@ -46,7 +46,12 @@ impl World {
         let redis = RedisServer::start_in(&state).await.unwrap();
         let client = mongodb::Client::with_uri_str(mongodb_uri).await.unwrap();
         let database = client.database(&unique_database_name());
-        Self { mongodb_uri: mongodb_uri.to_owned(), database, redis, folder }
+        Self {
+            mongodb_uri: mongodb_uri.to_owned(),
+            database,
+            redis,
+            folder,
+        }
     }
 
     pub(crate) fn collection(&self, name: &str) -> Collection<Document> {
@@ -69,7 +74,14 @@ impl World {
         let port = free_port();
         let log = self.folder.path().join(format!("{role}-{port}.log"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_conduit-server"));
-        let own = ["MONGODB_URI", "MONGODB_DATABASE", "REDIS_URI", "CONDUIT_STATE", "CONDUIT_API_TOKEN", "HOST"];
+        let own = [
+            "MONGODB_URI",
+            "MONGODB_DATABASE",
+            "REDIS_URI",
+            "CONDUIT_STATE",
+            "CONDUIT_API_TOKEN",
+            "HOST",
+        ];
         for name in own {
             command.env_remove(name);
         }
@@ -79,7 +91,10 @@ impl World {
             .env("MONGODB_URI", &self.mongodb_uri)
             .env("MONGODB_DATABASE", self.database.name())
             .env("REDIS_URI", self.redis.uri())
-            .env(if role == "worker" { "WORKER_PORT" } else { "PORT" }, port.to_string())
+            .env(
+                if role == "worker" { "WORKER_PORT" } else { "PORT" },
+                port.to_string(),
+            )
             .env("RUST_LOG", "info")
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
@@ -87,12 +102,20 @@ impl World {
             .stderr(File::create(&log).unwrap())
             .kill_on_drop(true);
         let process = command.spawn().unwrap();
-        Server { process, api: Api::at(port), log }
+        Server {
+            process,
+            api: Api::at(port),
+            log,
+        }
     }
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// A running server process.
@@ -128,9 +151,17 @@ impl Server {
     /// Asks it to stop and waits for its end.
     pub(crate) async fn stop(mut self) -> ExitStatus {
         let pid = self.process.id().unwrap().to_string();
-        assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(
+            std::process::Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
         let ended = tokio::time::timeout(PATIENCE, self.process.wait()).await;
-        ended.unwrap_or_else(|_| panic!("does not stop:\n{}", self.log())).unwrap()
+        ended
+            .unwrap_or_else(|_| panic!("does not stop:\n{}", self.log()))
+            .unwrap()
     }
 
     /// Waits for the end that it comes to by itself.
@@ -151,11 +182,18 @@ pub(crate) struct Api {
 impl Api {
     pub(crate) fn at(port: u16) -> Self {
         let base = format!("http://127.0.0.1:{port}");
-        Self { base, token: None, client: Client::builder(TokioExecutor::new()).build_http() }
+        Self {
+            base,
+            token: None,
+            client: Client::builder(TokioExecutor::new()).build_http(),
+        }
     }
 
     pub(crate) fn with_token(&self, token: &str) -> Self {
-        Self { token: Some(token.to_owned()), ..self.clone() }
+        Self {
+            token: Some(token.to_owned()),
+            ..self.clone()
+        }
     }
 
     pub(crate) async fn try_text(
@@ -165,16 +203,26 @@ impl Api {
         content_type: &str,
         body: Vec<u8>,
     ) -> Result<(StatusCode, String), hyper_util::client::legacy::Error> {
-        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base));
         if !body.is_empty() {
             request = request.header("content-type", content_type);
         }
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        let response = self.client.request(request.body(Full::new(Bytes::from(body))).unwrap()).await?;
+        let response = self
+            .client
+            .request(request.body(Full::new(Bytes::from(body))).unwrap())
+            .await?;
         let status = response.status();
-        let bytes = response.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let bytes = response
+            .into_body()
+            .collect()
+            .await
+            .map(|body| body.to_bytes())
+            .unwrap_or_default();
         Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
     }
 
@@ -199,7 +247,10 @@ impl Api {
         assert_eq!(got.as_u16(), status, "{method} {path}: {answer}");
         if status >= 400 {
             assert_eq!(answer["status"], status, "{answer}");
-            assert!(answer["code"].is_string() && answer["detail"].is_string(), "{answer}");
+            assert!(
+                answer["code"].is_string() && answer["detail"].is_string(),
+                "{answer}"
+            );
         }
         answer
     }
@@ -213,14 +264,22 @@ impl Api {
     }
 
     pub(crate) async fn patch(&self, name: &str, body: Value) -> Value {
-        self.expect(200, "PATCH", &format!("/api/collections/{name}"), Some(body)).await
+        self.expect(200, "PATCH", &format!("/api/collections/{name}"), Some(body))
+            .await
     }
 
     /// Looks at a destination's status until it is as wanted.
-    pub(crate) async fn until_status(&self, collection: &str, id: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until_status(
+        &self,
+        collection: &str,
+        id: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let answer = self.try_call("GET", &format!("/api/collections/{collection}/status"), None).await;
+            let answer = self
+                .try_call("GET", &format!("/api/collections/{collection}/status"), None)
+                .await;
             let status = answer.map(|(_, answer)| answer).unwrap_or_default();
             let empty = Vec::new();
             let all = status["destinations"].as_array().unwrap_or(&empty);
@@ -243,5 +302,8 @@ pub(crate) fn streaming(name: &str, receiver: &Receiver) -> Value {
 
 /// Inserts a document with this `_id` and `value`.
 pub(crate) async fn insert(collection: &Collection<Document>, id: &str, value: i64) {
-    collection.insert_one(doc! { "_id": id, "value": value }).await.unwrap();
+    collection
+        .insert_one(doc! { "_id": id, "value": value })
+        .await
+        .unwrap();
 }

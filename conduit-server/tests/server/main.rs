@@ -1,5 +1,8 @@
 //! The server as a process, on real MongoDB and Redis, from outside.
 
+// The helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod harness;
 
 mod chaos;

@@ -13,9 +13,21 @@ async fn fatal(world: &World, role: &str, variables: &[(&str, &str)]) -> String 
 async fn what_is_missing_or_wrong_ends_the_process_with_one_line() {
     let world = World::new().await;
     for (role, variables, line) in [
-        ("run", [("MONGODB_URI", "")], "FATAL: Required environment variable MONGODB_URI is not set\n"),
-        ("api", [("MONGODB_DATABASE", "")], "FATAL: Required environment variable MONGODB_DATABASE is not set\n"),
-        ("worker", [("REDIS_URI", "")], "FATAL: Required environment variable REDIS_URI is not set\n"),
+        (
+            "run",
+            [("MONGODB_URI", "")],
+            "FATAL: Required environment variable MONGODB_URI is not set\n",
+        ),
+        (
+            "api",
+            [("MONGODB_DATABASE", "")],
+            "FATAL: Required environment variable MONGODB_DATABASE is not set\n",
+        ),
+        (
+            "worker",
+            [("REDIS_URI", "")],
+            "FATAL: Required environment variable REDIS_URI is not set\n",
+        ),
         (
             "worker",
             [("REDIS_URI", "http://127.0.0.1:1")],
@@ -34,7 +46,11 @@ async fn what_is_missing_or_wrong_ends_the_process_with_one_line() {
     ] {
         assert_eq!(fatal(&world, role, &variables).await, line);
     }
-    for variable in [("CONDUIT_STATE", "embedded:x"), ("PORT", "http"), ("HOST", "0.0.0.0")] {
+    for variable in [
+        ("CONDUIT_STATE", "embedded:x"),
+        ("PORT", "http"),
+        ("HOST", "0.0.0.0"),
+    ] {
         let log = fatal(&world, "api", &[variable]).await;
         assert!(log.starts_with("FATAL: ") && log.lines().count() == 1, "{log}");
     }
@@ -45,10 +61,14 @@ async fn a_redis_that_may_evict_keys_is_refused() {
     let world = World::new().await;
     let client = redis::Client::open(world.redis.uri()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    let set = redis::cmd("CONFIG").arg(&["SET", "maxmemory-policy", "allkeys-lru"]).query_async::<()>(&mut connection);
-    set.await.unwrap();
+    let mut set = redis::cmd("CONFIG");
+    set.arg(&["SET", "maxmemory-policy", "allkeys-lru"]);
+    set.query_async::<()>(&mut connection).await.unwrap();
     let log = fatal(&world, "run", &[]).await;
-    assert!(log.contains("FATAL: Failed to create worker: ") && log.contains("maxmemory-policy"), "{log}");
+    assert!(
+        log.contains("FATAL: Failed to create worker: ") && log.contains("maxmemory-policy"),
+        "{log}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,7 +79,9 @@ async fn a_server_that_is_not_there_yet_is_waited_for() {
     // The process lives and says what it waits for.
     let answer = loop {
         if let Ok((status, answer)) = server.api.try_call("GET", "/ready", None).await
-            && answer["detail"].as_str().is_some_and(|detail| detail.contains("the state store:"))
+            && answer["detail"]
+                .as_str()
+                .is_some_and(|detail| detail.contains("the state store:"))
         {
             break (status.as_u16(), answer);
         }
@@ -78,7 +100,10 @@ async fn a_replica_set_that_was_never_initiated_is_initiated_at_start() {
     let mongodb = MongoServer::start_as(Topology::Uninitiated).await;
     let world = World::on(&mongodb.uri()).await;
     let server = world.start("run").await;
-    server.api.create(json!({"collection_name": "c", "stream_enabled": true})).await;
+    server
+        .api
+        .create(json!({"collection_name": "c", "stream_enabled": true}))
+        .await;
     assert!(server.stop().await.success());
 }
 
@@ -89,7 +114,9 @@ async fn a_standalone_mongodb_is_named_as_what_it_is() {
     let server = world.spawn("run", &[]);
     loop {
         if let Ok((_, answer)) = server.api.try_call("GET", "/ready", None).await
-            && answer["detail"].as_str().is_some_and(|detail| detail.contains("standalone"))
+            && answer["detail"]
+                .as_str()
+                .is_some_and(|detail| detail.contains("standalone"))
         {
             break;
         }
@@ -101,16 +128,33 @@ async fn a_standalone_mongodb_is_named_as_what_it_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_token_everything_but_the_probes_asks_for_it() {
     let world = World::new().await;
-    let variables = [("CONDUIT_API_TOKEN", "adm1n"), ("CONDUIT_API_READ_TOKEN", "r3ad"), ("HOST", "127.0.0.1")];
+    let variables = [
+        ("CONDUIT_API_TOKEN", "adm1n"),
+        ("CONDUIT_API_READ_TOKEN", "r3ad"),
+        ("HOST", "127.0.0.1"),
+    ];
     let server = world.start_with("run", &variables).await;
-    for path in ["/api/collections", "/api/status", "/metrics", "/", "/docs", "/nowhere"] {
+    for path in [
+        "/api/collections",
+        "/api/status",
+        "/metrics",
+        "/",
+        "/docs",
+        "/nowhere",
+    ] {
         server.api.expect(401, "GET", path, None).await;
-        server.api.with_token("wrong").expect(401, "GET", path, None).await;
+        server
+            .api
+            .with_token("wrong")
+            .expect(401, "GET", path, None)
+            .await;
     }
     let reader = server.api.with_token("r3ad");
     reader.get("/api/collections").await;
     let body = json!({"collection_name": "c"});
-    reader.expect(403, "POST", "/api/collections", Some(body.clone())).await;
+    reader
+        .expect(403, "POST", "/api/collections", Some(body.clone()))
+        .await;
     server.api.with_token("adm1n").create(body).await;
     assert!(!server.log().contains("adm1n"));
     server.kill().await;

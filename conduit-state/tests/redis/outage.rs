@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
 use conduit_core::{Commit, StateErrorKind, StateStore};
 use conduit_state::{RedisSettings, RedisStore};
 use conduit_testkit::servers::RedisServer;
@@ -124,4 +129,77 @@ async fn a_group_over_the_bytes_of_one_trip_is_sent_in_several() {
         answers.len() == 49 && answers.iter().all(Result::is_ok),
         "{answers:?}"
     );
+    let calls: String = ask(&server, &["INFO", "commandstats"]).await;
+    let calls_of = |name: &str| -> u64 {
+        let line = calls
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("cmdstat_{name}:calls=")))
+            .unwrap();
+        line.split(',').next().unwrap().parse().unwrap()
+    };
+    // Each trip begins with the script itself; one was for the lease.
+    let trips = calls_of("eval") - 1;
+    assert!((3..40).contains(&trips), "{trips} trips");
+    assert_eq!(trips + calls_of("evalsha"), 49);
+}
+
+/// Hands on what clients of its port send, until it is told to swallow it; connections made later work again.
+struct Swallower {
+    port: u16,
+    swallow: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Swallower {
+    async fn before(server: &RedisServer) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (swallow, swallows) = watch::channel(false);
+        let target = server.port();
+        let task = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut swallows = swallows.clone();
+                swallows.mark_unchanged();
+                connections.spawn(async move {
+                    let mut redis = TcpStream::connect(("127.0.0.1", target)).await.unwrap();
+                    tokio::select! {
+                        _ = copy_bidirectional(&mut client, &mut redis) => {}
+                        _ = swallows.changed() => std::future::pending().await,
+                    }
+                });
+            }
+        });
+        Self { port, swallow, task }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_went_silent_is_given_up_for_a_new_one() {
+    let server = RedisServer::start().await.unwrap();
+    let swallower = Swallower::before(&server).await;
+    let response_timeout = Duration::from_millis(100);
+    let settings = RedisSettings {
+        response_timeout,
+        ..RedisSettings::default()
+    };
+    let store = RedisStore::connect(&format!("redis://127.0.0.1:{}", swallower.port), settings).unwrap();
+    let lease = take(&store).await;
+    let commit = full(&lease);
+    for is_commit in [false, true] {
+        swallower.swallow.send(true).unwrap();
+        tokio::task::yield_now().await;
+        let error = match is_commit {
+            true => store
+                .commit(std::slice::from_ref(&commit))
+                .await
+                .remove(0)
+                .unwrap_err(),
+            false => store.ping().await.unwrap_err(),
+        };
+        assert_eq!(error.kind(), StateErrorKind::Unavailable);
+        store.ping().await.unwrap();
+    }
+    store.commit(&[commit]).await.remove(0).unwrap();
+    swallower.task.abort();
 }

@@ -16,7 +16,7 @@ pub enum StoredImages {
 
 /// What a collection is to be like.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct CollectionSpec {
+pub struct CollectionLayout {
     /// The collection.
     pub name: CollectionName,
     /// The key schema's fields, which get a unique index; empty for none.
@@ -27,7 +27,7 @@ pub struct CollectionSpec {
     pub images: StoredImages,
 }
 
-impl CollectionSpec {
+impl CollectionLayout {
     /// A plain collection: no key schema, no expiry, images as they are.
     #[must_use]
     pub fn new(name: CollectionName) -> Self {
