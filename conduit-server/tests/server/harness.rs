@@ -174,7 +174,7 @@ impl Server {
 /// A client of the REST API.
 #[derive(Clone)]
 pub(crate) struct Api {
-    base: String,
+    pub(crate) base: String,
     token: Option<String>,
     client: Client<HttpConnector, Full<Bytes>>,
 }

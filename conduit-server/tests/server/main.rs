@@ -9,5 +9,6 @@ mod chaos;
 mod collections;
 mod configuration;
 mod delivery;
+mod readme;
 mod start;
 mod state;

@@ -1,0 +1,46 @@
+use std::process::Command;
+
+use crate::harness::World;
+
+/// The README's blocks of curl commands, each with the statuses that its comments promise.
+fn blocks() -> Vec<(String, Vec<String>)> {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    let blocks = readme
+        .split("```sh\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next());
+    let blocks = blocks.filter(|block| block.starts_with("curl "));
+    blocks
+        .map(|block| {
+            let promised = block
+                .lines()
+                .filter_map(|line| line.rsplit_once("# "))
+                .map(|(_, comment)| comment);
+            let statuses = promised.filter_map(|comment| comment.get(..3)).map(str::to_owned);
+            (block.to_owned(), statuses.collect())
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_curl_of_the_readme_does_what_it_says() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no curl on this machine");
+        return;
+    }
+    let world = World::new().await;
+    let server = world.start("run").await;
+    let blocks = blocks();
+    let promised: usize = blocks.iter().map(|(_, statuses)| statuses.len()).sum();
+    assert!(promised >= 10, "the README's examples are found: {blocks:?}");
+    for (block, statuses) in blocks {
+        let block = block.replace("http://127.0.0.1:8080", &server.api.base);
+        let script =
+            format!("curl() {{ command curl -o /dev/null -w '%{{http_code}}\\n' \"$@\"; }}\n{block}");
+        let output = tokio::task::spawn_blocking(move || Command::new("bash").args(["-c", &script]).output());
+        let output = output.await.unwrap().unwrap();
+        let got = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(got.lines().collect::<Vec<&str>>(), statuses, "{block}");
+    }
+    assert!(server.stop().await.success());
+}
