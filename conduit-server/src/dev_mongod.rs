@@ -19,7 +19,8 @@ const STOP_PATIENCE: Duration = Duration::from_secs(15);
 /// A running mongod; its data stays in `.conduit/mongodb` for the next time.
 #[derive(Debug)]
 pub(crate) struct DevMongod {
-    process: Child,
+    /// `None` for one that an earlier server left running when it was killed.
+    process: Option<Child>,
     uri: String,
     log: PathBuf,
 }
@@ -37,8 +38,17 @@ impl DevMongod {
         let folder = std::path::absolute(DEV_FOLDER).map_err(|error| format!("{DEV_FOLDER}: {error}"))?;
         let data = folder.join("mongodb");
         fs::create_dir_all(&data).map_err(|error| format!("cannot create {}: {error}", data.display()))?;
-        let port = free_port().map_err(|error| format!("no free port for MongoDB: {error}"))?;
+        let note = folder.join("mongodb-uri");
         let log = folder.join("mongod.log");
+        if let Some(uri) = left_running(&data, &note) {
+            tracing::info!(%uri, "taking over the MongoDB that an earlier server left running");
+            return Ok(Self {
+                process: None,
+                uri,
+                log,
+            });
+        }
+        let port = free_port().map_err(|error| format!("no free port for MongoDB: {error}"))?;
         let output =
             File::create(&log).map_err(|error| format!("cannot write {}: {error}", log.display()))?;
         let errors = output
@@ -60,26 +70,32 @@ impl DevMongod {
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(errors)
-            // A signal that a terminal sends to the whole group is ours to pass on, after the drain.
-            .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| format!("cannot start {}: {error}", program.display()))?;
         let uri = format!("mongodb://127.0.0.1:{port}/?directConnection=true");
-        let note = folder.join("mongodb-uri");
         fs::write(&note, &uri).map_err(|error| format!("cannot write {}: {error}", note.display()))?;
         tracing::info!(%uri, log = %log.display(), "started a MongoDB of our own");
-        Ok(Self { process, uri, log })
+        Ok(Self {
+            process: Some(process),
+            uri,
+            log,
+        })
     }
 
     pub(crate) fn uri(&self) -> &str {
         &self.uri
     }
 
-    /// Waits for its end, which is a failure unless it was asked for.
+    /// Waits for its end, which is a failure unless everything is being stopped.
     pub(crate) async fn ended(&mut self) -> String {
-        let status = self.process.wait().await;
-        let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+        let Some(process) = &mut self.process else {
+            return std::future::pending().await;
+        };
+        let status = process
+            .wait()
+            .await
+            .map_or_else(|error| error.to_string(), |status| status.to_string());
         format!(
             "the MongoDB that was started ended ({status}); see {}",
             self.log.display()
@@ -90,22 +106,31 @@ impl DevMongod {
     pub(crate) async fn stop(mut self, database: &mongodb::Database) {
         let admin = database.client().database("admin");
         // It ends the connection instead of answering.
-        let asked = tokio::spawn(async move {
-            admin
-                .run_command(doc! { "shutdown": 1, "force": true, "timeoutSecs": 1 })
-                .await
-        });
-        if tokio::time::timeout(STOP_PATIENCE, self.process.wait())
-            .await
-            .is_err()
-        {
-            tracing::warn!("MongoDB does not stop; it is killed");
-            if let Err(error) = self.process.kill().await {
-                tracing::error!(%error, "MongoDB cannot be killed");
+        let shutdown = doc! { "shutdown": 1, "force": true, "timeoutSecs": 1 };
+        let asked = tokio::spawn(async move { admin.run_command(shutdown).await });
+        match &mut self.process {
+            Some(process) => {
+                if tokio::time::timeout(STOP_PATIENCE, process.wait()).await.is_err() {
+                    tracing::warn!("MongoDB does not stop; it is killed");
+                    if let Err(error) = process.kill().await {
+                        tracing::error!(%error, "MongoDB cannot be killed");
+                    }
+                }
+                asked.abort();
             }
+            None => drop(tokio::time::timeout(STOP_PATIENCE, asked).await),
         }
-        asked.abort();
     }
+}
+
+/// The URI of a mongod that still runs on this data, as the lock file in it and the kernel's list of processes tell.
+fn left_running(data: &Path, note: &Path) -> Option<String> {
+    let pid = fs::read_to_string(data.join("mongod.lock")).ok()?;
+    let command = fs::read(format!("/proc/{}/cmdline", pid.trim())).ok()?;
+    let is_ours = command
+        .split(|byte| *byte == 0)
+        .any(|argument| argument == data.as_os_str().as_encoded_bytes());
+    is_ours.then(|| fs::read_to_string(note).ok())?
 }
 
 fn find() -> Option<PathBuf> {

@@ -30,6 +30,8 @@ use crate::{logging, worker::Worker};
 const SERVER_SELECTION: Duration = Duration::from_secs(5);
 /// How long one attempt to initiate the replica set may take.
 const REPLICA_SET_PATIENCE: Duration = Duration::from_secs(10);
+/// How soon after the end of its MongoDB a signal counts as the reason of both.
+const SIGNAL_GRACE: Duration = Duration::from_secs(1);
 /// How long open requests may take at the end.
 const HTTP_DRAIN: Duration = Duration::from_secs(5);
 
@@ -99,13 +101,18 @@ async fn run(environment: Environment) -> Result<(), String> {
     let server = Server::build(environment, &database, uri, store, redis).await?;
     let finished = {
         let mongod_ended = async {
-            match &mut mongod {
-                Some(mongod) => mongod.ended().await,
-                None => std::future::pending().await,
+            let Some(mongod) = &mut mongod else {
+                return std::future::pending().await;
+            };
+            let ended = mongod.ended().await;
+            // Ctrl-C at a terminal reaches it too; then its end is no failure.
+            match tokio::time::timeout(SIGNAL_GRACE, raised(shutdown.clone())).await {
+                Ok(()) => std::future::pending().await,
+                Err(_elapsed) => ended,
             }
         };
         tokio::select! {
-            finished = server.run(shutdown) => finished,
+            finished = server.run(shutdown.clone()) => finished,
             ended = mongod_ended => Err(ended),
         }
     };

@@ -78,8 +78,14 @@ impl Worker {
         if let Err(error) = self.handle.set_collections(specs) {
             tracing::error!(%error, "the configuration contradicts itself");
         }
-        self.drop_disabled(&entries, memory).await;
-        self.drop_deleted(&entries, memory).await;
+        let running = self
+            .handle
+            .status()
+            .into_iter()
+            .map(|status| status.collection)
+            .collect();
+        self.drop_disabled(&entries, &running, memory).await;
+        self.drop_deleted(&entries, &running, memory).await;
         Ok(())
     }
 
@@ -119,13 +125,12 @@ impl Worker {
     }
 
     /// A stream that was turned off loses its position and its waiting records; dead letters stay.
-    async fn drop_disabled(&self, entries: &[Entry], memory: &mut Memory) {
-        let running: BTreeSet<CollectionName> = self
-            .handle
-            .status()
-            .into_iter()
-            .map(|status| status.collection)
-            .collect();
+    async fn drop_disabled(
+        &self,
+        entries: &[Entry],
+        running: &BTreeSet<CollectionName>,
+        memory: &mut Memory,
+    ) {
         for entry in entries {
             let collection = &entry.config.collection_name;
             for destination in &entry.config.destinations {
@@ -150,19 +155,13 @@ impl Worker {
     }
 
     /// What a draining subscription of a deleted collection wrote after its state was dropped is dropped again.
-    async fn drop_deleted(&self, entries: &[Entry], memory: &mut Memory) {
+    async fn drop_deleted(&self, entries: &[Entry], running: &BTreeSet<CollectionName>, memory: &mut Memory) {
         let present: BTreeSet<CollectionName> = entries
             .iter()
             .map(|entry| entry.config.collection_name.clone())
             .collect();
         let gone: Vec<CollectionName> = memory.known.difference(&present).cloned().collect();
         memory.retired.extend(gone);
-        let running: BTreeSet<CollectionName> = self
-            .handle
-            .status()
-            .into_iter()
-            .map(|status| status.collection)
-            .collect();
         let mut still = BTreeSet::new();
         for collection in std::mem::take(&mut memory.retired) {
             let is_done = if running.contains(&collection) {

@@ -182,6 +182,7 @@ impl fmt::Debug for Conduit {
 }
 
 struct RunningCollection {
+    task: tokio::task::Id,
     spec: watch::Sender<CollectionSpec>,
     stop: StopSource,
     is_stopping: bool,
@@ -286,7 +287,10 @@ impl Supervisor {
             Ok(name) => {
                 self.running.remove(&name);
             }
-            Err(error) => tracing::error!(%error, "the task of a collection died"),
+            Err(error) => {
+                tracing::error!(%error, "the task of a collection died; it is started again");
+                self.running.retain(|_, running| running.task != error.id());
+            }
         }
     }
 
@@ -321,13 +325,14 @@ impl Supervisor {
             spec: receiver,
         };
         let task_name = name.clone();
-        self.tasks.spawn(async move {
+        let task = self.tasks.spawn(async move {
             runner.run(signal).await;
             task_name
         });
         self.running.insert(
             name,
             RunningCollection {
+                task: task.id(),
                 spec: sender,
                 stop,
                 is_stopping: false,
