@@ -41,7 +41,7 @@
 //!     watcher.change("orders", "order-1", RecordType::Insert, 7);
 //!     sink.wait_accepted(1).await;
 //! };
-//! conduit.run_until(shutdown).await;
+//! conduit.run_until(shutdown).await?;
 //! assert_eq!(sink.accepted(), ["event-1"]);
 //! # Ok(())
 //! # }
@@ -63,15 +63,15 @@ mod value;
 
 pub use contract::{
     Advance, BatchLimits, BoxError, Closed, Commit, DeadLetter, Delivery, Dispatcher, ImageFormat, Images,
-    Lease, NoObserver, Observer, OpenRequest, Opened, Outcome, ParkedRecord, Pending, ProcessedId,
-    QueueLengths, RecordBatch, RecordStream, Reply, RetryId, Route, SameKey, Settled, SettledAs, Settlement,
+    Lease, NoObserver, Observer, OpenRequest, Opened, Outcome, ParkedRecord, ProcessedId, QueueLengths,
+    Receipt, RecordBatch, RecordStream, RetryId, Route, SameKey, Settled, SettledAs, Settlement, Settlements,
     Sink, SinkError, SinkErrorKind, SinkLimits, StateError, StateErrorKind, StateStore, StreamBatch,
     SubscriptionStart, SubscriptionState, WaitingRecord, WaitingRef, WatchError, WatchErrorKind, WatchTarget,
     Watcher, Work,
 };
 pub use delivery::{Lanes, RetryPolicy, ServiceSink, SinkService};
 pub use engine::{
-    Builder, CollectionSpec, CollectionStatus, Conduit, Filter, Handle, InvalidSetup, Settings,
+    Builder, CollectionSpec, CollectionStatus, Conduit, EngineDied, Filter, Handle, InvalidSetup, Settings,
     SubscriptionPhase, SubscriptionSpec, SubscriptionStatus, TypeFilter,
 };
 pub use value::{

@@ -63,6 +63,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("{}", received.recv().await.unwrap_or_default());
         }
     };
-    conduit.run_until(shutdown).await;
+    conduit.run_until(shutdown).await?;
     Ok(())
 }

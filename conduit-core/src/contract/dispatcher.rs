@@ -1,13 +1,10 @@
 //! Decides where and in what order records go, and accounts for every one.
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::Stream;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -24,11 +21,11 @@ pub enum Route {
     Chain,
 }
 
-/// Records to deliver, in the order of their changes.
+/// Records to deliver, in the order of their changes, each with the receipt that its outcome is written on.
 #[derive(Debug)]
 pub struct Work {
     /// The records.
-    pub records: Vec<Arc<Record>>,
+    pub records: Vec<(Arc<Record>, Receipt)>,
     /// How they travel.
     pub route: Route,
 }
@@ -54,81 +51,96 @@ pub enum Outcome {
 /// One record's outcome.
 #[derive(Debug)]
 pub struct Settled {
-    /// The record's index in its work.
-    pub index: usize,
+    /// The ticket of the record's receipt.
+    pub ticket: u64,
     /// What became of it.
     pub outcome: Outcome,
     /// How long the destination took to answer, if it was asked.
     pub took: Option<Duration>,
 }
 
-/// The outcomes of a piece of work, one for each record, as they come.
+/// A record's claim to exactly one outcome.
 ///
-/// Fails closed: if the dispatcher goes away, whatever has no outcome yet comes back as [`Outcome::Unattempted`].
+/// Fails closed: a receipt that is dropped, because a lane died or a drain ran out of time, is settled as
+/// [`Outcome::Unattempted`].
 #[derive(Debug)]
-pub struct Pending {
-    outcomes: mpsc::UnboundedReceiver<Settled>,
-    open: Vec<bool>,
-    left: usize,
+pub struct Receipt {
+    ticket: u64,
+    settlements: Option<mpsc::UnboundedSender<Settled>>,
 }
 
-/// Where a dispatcher reports the outcomes of one piece of work.
-#[derive(Clone, Debug)]
-pub struct Reply(mpsc::UnboundedSender<Settled>);
+impl Receipt {
+    /// Settles the record. Nobody listening is no error: the engine was dropped.
+    pub fn settle(mut self, outcome: Outcome, took: Option<Duration>) {
+        self.send(outcome, took);
+    }
 
-impl Reply {
-    /// Reports an outcome. Nobody listening is no error: the engine was dropped.
-    pub fn send(&self, settled: Settled) {
-        let _ = self.0.send(settled);
+    fn send(&mut self, outcome: Outcome, took: Option<Duration>) {
+        if let Some(settlements) = self.settlements.take() {
+            let _ = settlements.send(Settled {
+                ticket: self.ticket,
+                outcome,
+                took,
+            });
+        }
     }
 }
 
-impl Pending {
-    /// Makes the two ends for a work of `records` records. The channel holds at most one message a record.
-    #[must_use]
-    pub fn new(records: usize) -> (Reply, Self) {
-        let (sender, outcomes) = mpsc::unbounded_channel();
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        self.send(Outcome::Unattempted, None);
+    }
+}
+
+/// The outcomes of everything submitted to one dispatcher, in the order in which they came to be.
+///
+/// One stream for all work, not one for each piece: a record that fails and the one of its key that has to wait behind it
+/// may belong to different pieces, and must be seen in this order. It holds at most one outcome for each receipt that is
+/// out.
+#[derive(Debug)]
+pub struct Settlements {
+    sender: mpsc::UnboundedSender<Settled>,
+    receiver: mpsc::UnboundedReceiver<Settled>,
+    next_ticket: u64,
+}
+
+impl Default for Settlements {
+    fn default() -> Self {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        Self {
+            sender,
+            receiver,
+            next_ticket: 0,
+        }
+    }
+}
+
+impl Settlements {
+    /// Makes a receipt, and tells its ticket.
+    pub fn receipt(&mut self) -> (u64, Receipt) {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
         (
-            Reply(sender),
-            Self {
-                outcomes,
-                open: vec![true; records],
-                left: records,
+            ticket,
+            Receipt {
+                ticket,
+                settlements: Some(self.sender.clone()),
             },
         )
     }
-}
 
-impl Stream for Pending {
-    type Item = Settled;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Settled>> {
-        loop {
-            if self.left == 0 {
-                return Poll::Ready(None);
-            }
-            let settled = match self.outcomes.poll_recv(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Some(settled)) => settled,
-                Poll::Ready(None) => {
-                    let index = self.open.iter().position(|open| *open).unwrap_or(0);
-                    Settled {
-                        index,
-                        outcome: Outcome::Unattempted,
-                        took: None,
-                    }
-                }
-            };
-            // A second outcome for the same record would be a dispatcher's bug; the first stands.
-            let was_open = self
-                .open
-                .get_mut(settled.index)
-                .map(|open| std::mem::replace(open, false));
-            if was_open == Some(true) {
-                self.left -= 1;
-                return Poll::Ready(Some(settled));
-            }
+    /// Waits for the next outcome; for ever if no receipt is out. Cancel-safe.
+    pub async fn next(&mut self) -> Settled {
+        match self.receiver.recv().await {
+            Some(settled) => settled,
+            // A sender is held here, so the channel does not close.
+            None => std::future::pending().await,
         }
+    }
+
+    /// Returns the next outcome if there is one.
+    pub fn try_next(&mut self) -> Option<Settled> {
+        self.receiver.try_recv().ok()
     }
 }
 
@@ -147,51 +159,37 @@ impl std::error::Error for Closed {}
 /// Carries records to a sink. Holds no durable state.
 ///
 /// Accepting and settling are two steps: with two pieces of work in flight, a single call would fix their order at
-/// the first poll, which the caller does not control.
+/// the first poll, which the caller does not control. Outcomes of one key are settled in the order in which they come to
+/// be: the engine relies on it to let nothing overtake a record that has to wait.
 #[async_trait]
 pub trait Dispatcher: fmt::Debug + Send + Sync + 'static {
     /// Accepts work; waits while there is no room (back-pressure). Once it returns, this work is ordered after all
-    /// work accepted before. Cancel-safe: all of the work is accepted or none.
+    /// work accepted before. Cancel-safe: all of the work is accepted or none, and what is not accepted settles as
+    /// [`Outcome::Unattempted`].
     ///
     /// # Errors
     /// [`Closed`] after a drain began.
-    async fn submit(&self, work: Work) -> Result<Pending, Closed>;
+    async fn submit(&self, work: Work) -> Result<(), Closed>;
 
     /// Stops: calls in hand may finish until `deadline`, everything else settles as [`Outcome::Unattempted`]. Returns
-    /// when every piece of work has all its outcomes.
+    /// when every receipt is settled.
     async fn drain(&self, deadline: Instant);
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::StreamExt;
-
     use super::*;
 
     #[tokio::test]
-    async fn work_of_a_dispatcher_that_died_comes_back_as_not_attempted() {
-        let (reply, pending) = Pending::new(3);
-        reply.send(Settled {
-            index: 1,
-            outcome: Outcome::Delivered { cured: false },
-            took: None,
-        });
-        reply.send(Settled {
-            index: 1,
-            outcome: Outcome::Delivered { cured: false },
-            took: None,
-        });
-        drop(reply);
-        let outcomes: Vec<Settled> = pending.collect().await;
-        let shown: Vec<(usize, bool)> = outcomes
-            .iter()
-            .map(|settled| {
-                (
-                    settled.index,
-                    matches!(settled.outcome, Outcome::Delivered { .. }),
-                )
-            })
-            .collect();
-        assert_eq!(shown, [(1, true), (0, false), (2, false)]);
+    async fn a_receipt_that_is_dropped_is_settled_as_not_attempted_and_one_that_is_settled_only_once() {
+        let mut settlements = Settlements::default();
+        let (first, dropped) = settlements.receipt();
+        let (second, settled) = settlements.receipt();
+        settled.settle(Outcome::Delivered { cured: false }, None);
+        drop(dropped);
+        let outcomes = [settlements.next().await, settlements.next().await];
+        assert!(matches!(outcomes[0].outcome, Outcome::Delivered { .. }) && outcomes[0].ticket == second);
+        assert!(matches!(outcomes[1].outcome, Outcome::Unattempted) && outcomes[1].ticket == first);
+        assert!(settlements.try_next().is_none());
     }
 }

@@ -9,7 +9,7 @@ mod store;
 mod watcher;
 
 pub use commit::{Advance, Commit, DeadLetter, ParkedRecord, ProcessedId};
-pub use dispatcher::{Closed, Dispatcher, Outcome, Pending, Reply, Route, Settled, Work};
+pub use dispatcher::{Closed, Dispatcher, Outcome, Receipt, Route, Settled, Settlements, Work};
 pub use error::{BoxError, SinkError, SinkErrorKind, StateError, StateErrorKind, WatchError, WatchErrorKind};
 pub use observer::{NoObserver, Observer, SettledAs, Settlement};
 pub use sink::{Delivery, RecordBatch, SameKey, Sink, SinkLimits};

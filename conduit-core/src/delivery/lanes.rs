@@ -17,8 +17,8 @@ use tokio::time::Instant;
 use super::Gate;
 use super::key_table::{Admission, KeyTable, Verdict};
 use crate::contract::{
-    Closed, Dispatcher, Outcome, Pending, RecordBatch, Reply, Route, SameKey, Settled, Sink, SinkError,
-    SinkErrorKind, SinkLimits, Work,
+    Closed, Dispatcher, Outcome, Receipt, RecordBatch, Route, SameKey, Sink, SinkError, SinkErrorKind,
+    SinkLimits, Work,
 };
 use crate::value::Record;
 
@@ -28,7 +28,7 @@ use crate::value::Record;
 /// A lane has one call in hand at a time and outlives pieces of work, so order holds between them. A key is parked the
 /// moment its record fails; what follows of it settles as [`Outcome::Behind`] without being sent.
 pub struct Lanes {
-    input: mpsc::UnboundedSender<(Work, Reply)>,
+    input: mpsc::UnboundedSender<Work>,
     room: Arc<Semaphore>,
     max_room: u32,
     stop: Mutex<Option<(oneshot::Sender<Instant>, JoinHandle<()>)>>,
@@ -51,17 +51,12 @@ struct Shared {
 
 struct Job {
     record: Arc<Record>,
-    index: usize,
-    reply: Reply,
+    receipt: Receipt,
 }
 
 impl Job {
     fn settle(self, outcome: Outcome, took: Option<Duration>) {
-        self.reply.send(Settled {
-            index: self.index,
-            outcome,
-            took,
-        });
+        self.receipt.settle(outcome, took);
     }
 }
 
@@ -108,16 +103,15 @@ impl Lanes {
 
 #[async_trait]
 impl Dispatcher for Lanes {
-    async fn submit(&self, work: Work) -> Result<Pending, Closed> {
+    async fn submit(&self, work: Work) -> Result<(), Closed> {
         let wanted = u32::try_from(work.records.len())
             .unwrap_or(u32::MAX)
             .min(self.max_room);
         let permit = self.room.acquire_many(wanted).await.map_err(|_closed| Closed)?;
-        let (reply, pending) = Pending::new(work.records.len());
-        self.input.send((work, reply)).map_err(|_closed| Closed)?;
+        self.input.send(work).map_err(|_closed| Closed)?;
         // The runner gives the room back as records settle.
         permit.forget();
-        Ok(pending)
+        Ok(())
     }
 
     async fn drain(&self, deadline: Instant) {
@@ -154,11 +148,7 @@ struct Runner {
 }
 
 impl Runner {
-    async fn run(
-        mut self,
-        mut input: mpsc::UnboundedReceiver<(Work, Reply)>,
-        mut stop: oneshot::Receiver<Instant>,
-    ) {
+    async fn run(mut self, mut input: mpsc::UnboundedReceiver<Work>, mut stop: oneshot::Receiver<Instant>) {
         let deadline = loop {
             // Stop first, so that a drain is not held up by work; finished calls before new work, so that lanes
             // do not idle.
@@ -172,7 +162,7 @@ impl Runner {
                         self.start_lane(lane);
                     }
                 }
-                Some((work, reply)) = input.recv() => self.accept(work, &reply),
+                Some(work) = input.recv() => self.accept(work),
                 else => return,
             }
         };
@@ -185,16 +175,14 @@ impl Runner {
         }
         let finish = async { while self.calls.next().await.is_some() {} };
         let _ = tokio::time::timeout_at(deadline, finish).await;
-        // Everything that is dropped here comes back as not attempted, by the pending's fail-closed rule.
+        // Everything that is dropped here comes back as not attempted, since its receipts are.
     }
 
-    fn accept(&mut self, work: Work, reply: &Reply) {
-        let jobs = work.records.into_iter().enumerate();
-        let jobs = jobs.map(|(index, record)| Job {
-            record,
-            index,
-            reply: reply.clone(),
-        });
+    fn accept(&mut self, work: Work) {
+        let jobs = work
+            .records
+            .into_iter()
+            .map(|(record, receipt)| Job { record, receipt });
         match work.route {
             Route::Chain => {
                 let shared = Arc::clone(&self.shared);
@@ -275,20 +263,27 @@ async fn run_call(shared: &Shared, jobs: Vec<Job>) {
         let Some(answer) = send(shared, &jobs).await else {
             return;
         };
-        let mut throttled = Vec::new();
+        let mut throttled: Vec<Job> = Vec::new();
         let mut failed_keys = HashSet::new();
         for (job, failure) in jobs.into_iter().zip(answer.failures) {
             let key = job.record.key();
-            // In a batch that is applied in order, what follows a failed record of its key cannot count: the failed
-            // one comes again, and then this one has to follow it.
-            let follows_failure = failed_keys.contains(&key) && shared.keys.admit(key) == Admission::Behind;
+            let is_throttled =
+                matches!(&failure, Some(error) if matches!(error.kind(), SinkErrorKind::Throttled { .. }));
+            // In a batch that is applied in order, what follows a record of its key that did not get through cannot count:
+            // that one comes again, and then this one has to follow it.
+            if is_throttled || throttled.iter().any(|other| other.record.key() == key) {
+                throttled.push(job);
+                continue;
+            }
+            if failed_keys.contains(&key) && shared.keys.admit(key) == Admission::Behind {
+                job.settle(Outcome::Behind, Some(answer.took));
+                continue;
+            }
             match failure {
-                _ if follows_failure => job.settle(Outcome::Behind, Some(answer.took)),
                 None => {
                     let cured = shared.keys.delivered(key);
                     job.settle(Outcome::Delivered { cured }, Some(answer.took));
                 }
-                Some(error) if matches!(error.kind(), SinkErrorKind::Throttled { .. }) => throttled.push(job),
                 Some(error) => {
                     failed_keys.insert(key);
                     let outcome = match shared.keys.failed(key, error.kind()) {

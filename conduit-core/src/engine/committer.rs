@@ -43,48 +43,93 @@ impl Committer {
     }
 }
 
+/// A commit that the store has not answered yet.
+struct Waiting {
+    commit: Commit,
+    turn: Turn,
+}
+
+/// Who waits for the answer, and when the commit is sent next.
+struct Turn {
+    answer: Answer,
+    not_before: Instant,
+    backoff: Backoff,
+}
+
 /// Group commit: what is ready leaves together, one round trip in flight, at least `interval` apart.
-async fn run(store: Arc<dyn StateStore>, interval: Duration, mut waiting: mpsc::Receiver<(Commit, Answer)>) {
-    let mut group: Vec<(Commit, Answer)> = Vec::new();
-    let mut backoff = Backoff::default();
+///
+/// A commit whose outcome is unknown is sent again, with a backoff of its own, so that one that always fails slows no
+/// other.
+async fn run(store: Arc<dyn StateStore>, interval: Duration, mut commits: mpsc::Receiver<(Commit, Answer)>) {
+    let mut waiting: Vec<Waiting> = Vec::new();
     let mut next = Instant::now();
+    let mut is_failing = false;
+    let mut is_closed = false;
     loop {
-        if group.is_empty() && waiting.recv_many(&mut group, MAX_GROUP).await == 0 {
+        let due = waiting.iter().map(|waiting| waiting.turn.not_before).min();
+        if due.is_none() && is_closed {
             return;
         }
-        tokio::time::sleep_until(next).await;
-        while group.len() < MAX_GROUP {
-            let Ok(commit) = waiting.try_recv() else { break };
-            group.push(commit);
+        let begins = next.max(due.unwrap_or(next));
+        tokio::select! {
+            commit = commits.recv(), if !is_closed && waiting.len() < MAX_GROUP => {
+                match commit {
+                    Some((commit, answer)) => {
+                        let turn = Turn { answer, not_before: Instant::now(), backoff: Backoff::default() };
+                        waiting.push(Waiting { commit, turn });
+                    }
+                    None => is_closed = true,
+                }
+                continue;
+            }
+            () = tokio::time::sleep_until(begins), if due.is_some() => {}
         }
         // Nobody waits for the answer any more: the subscription was dropped, so its commit must not be repeated.
-        group.retain(|(_, answer)| !answer.is_closed());
-        next = Instant::now() + interval;
-        let (commits, answers): (Vec<Commit>, Vec<Answer>) = std::mem::take(&mut group).into_iter().unzip();
-        let mut results = store.commit(&commits).await;
-        results.resize_with(commits.len(), || {
-            Err(StateError::unavailable("the store did not answer"))
-        });
-        let mut failed = None;
-        for ((commit, answer), result) in commits.into_iter().zip(answers).zip(results) {
-            match result {
-                // Unknown is not done: the same commit again, until the store says what it is.
-                Err(error) if error.kind() == StateErrorKind::Unavailable => {
-                    failed = Some(error);
-                    group.push((commit, answer));
-                }
-                result => {
-                    let _ = answer.send(result);
-                }
-            }
+        waiting.retain(|waiting| !waiting.turn.answer.is_closed());
+        let now = Instant::now();
+        let (ready, later): (Vec<Waiting>, Vec<Waiting>) = std::mem::take(&mut waiting)
+            .into_iter()
+            .partition(|waiting| waiting.turn.not_before <= now);
+        waiting = later;
+        if ready.is_empty() {
+            continue;
         }
-        if let Some(error) = failed {
-            if !backoff.is_failing() {
-                tracing::warn!(error = %error, "the state store cannot be reached; commits wait for it");
+        next = now + interval;
+        let failed = send(&*store, ready).await;
+        match (failed.first(), is_failing) {
+            (Some((error, _)), false) => {
+                tracing::warn!(%error, "the state store does not take commits; they wait for it");
             }
-            next = Instant::now() + backoff.next();
-        } else if backoff.reset() {
-            tracing::info!("the state store answers again");
+            (None, true) => tracing::info!("the state store takes commits again"),
+            _ => {}
+        }
+        is_failing = !failed.is_empty();
+        waiting.extend(failed.into_iter().map(|(_, waiting)| waiting));
+    }
+}
+
+/// Sends a group in one trip and passes the answers on; returns those whose outcome is unknown.
+async fn send(store: &dyn StateStore, group: Vec<Waiting>) -> Vec<(StateError, Waiting)> {
+    let (commits, turns): (Vec<Commit>, Vec<Turn>) = group
+        .into_iter()
+        .map(|waiting| (waiting.commit, waiting.turn))
+        .unzip();
+    let mut results = store.commit(&commits).await;
+    results.resize_with(commits.len(), || {
+        Err(StateError::unavailable("the store did not answer"))
+    });
+    let mut failed = Vec::new();
+    for ((commit, mut turn), result) in commits.into_iter().zip(turns).zip(results) {
+        match result {
+            // Unknown is not done: the same commit again, until the store says what it is.
+            Err(error) if error.kind() == StateErrorKind::Unavailable => {
+                turn.not_before = Instant::now() + turn.backoff.next();
+                failed.push((error, Waiting { commit, turn }));
+            }
+            result => {
+                let _ = turn.answer.send(result);
+            }
         }
     }
+    failed
 }

@@ -35,6 +35,9 @@ impl fmt::Display for InvalidSetup {
 
 impl std::error::Error for InvalidSetup {}
 
+/// How long to wait before the task of a collection that died is started again.
+const RESTART_WAIT: Duration = Duration::from_secs(1);
+
 /// Composes an engine.
 #[derive(Debug)]
 pub struct Builder {
@@ -213,8 +216,11 @@ impl Conduit {
     ///
     /// Dropping the future instead is as safe as a crash: nothing is lost, but what was delivered since the last commit
     /// comes again.
-    pub async fn run_until(self, shutdown: impl Future<Output = ()>) {
-        let committing = tokio::spawn(self.committing);
+    ///
+    /// # Errors
+    /// If a part that everything depends on died, which is a bug. Running again, in a new process say, loses nothing.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), EngineDied> {
+        let mut committing = tokio::spawn(self.committing);
         let context = Arc::new(self.context);
         let timeout = context.settings.shutdown_timeout;
         let keeper = Arc::new(LeaseKeeper::new(
@@ -222,7 +228,7 @@ impl Conduit {
             context.settings.lease_time,
         ));
         let (stop_keeper, keeper_stop) = StopSource::new();
-        let keeping = tokio::spawn({
+        let mut keeping = tokio::spawn({
             let keeper = Arc::clone(&keeper);
             async move { keeper.run(keeper_stop).await }
         });
@@ -233,18 +239,44 @@ impl Conduit {
             running: HashMap::new(),
             tasks: JoinSet::new(),
         };
-        supervisor
-            .run(self.handle.specs.subscribe(), shutdown, timeout)
-            .await;
+        let mut died = None;
+        let end = async {
+            tokio::select! {
+                () = shutdown => {}
+                _ = &mut committing => died = Some(EngineDied { part: "the committing task" }),
+                _ = &mut keeping => died = Some(EngineDied { part: "the task that renews leases" }),
+            }
+        };
+        supervisor.run(self.handle.specs.subscribe(), end, timeout).await;
+        if let Some(died) = died {
+            committing.abort();
+            keeping.abort();
+            return Err(died);
+        }
         // Leases are renewed to the very end of the drain.
         stop_keeper.stop(Instant::now());
-        for task in [keeping, committing] {
-            if let Err(error) = task.await {
-                tracing::error!(%error, "a task of the engine died");
-            }
-        }
+        keeping.await.map_err(|_| EngineDied {
+            part: "the task that renews leases",
+        })?;
+        committing.await.map_err(|_| EngineDied {
+            part: "the committing task",
+        })
     }
 }
+
+/// A part of the engine that everything depends on died.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineDied {
+    part: &'static str,
+}
+
+impl fmt::Display for EngineDied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} died", self.part)
+    }
+}
+
+impl std::error::Error for EngineDied {}
 
 /// Keeps one task a collection.
 struct Supervisor {
@@ -270,7 +302,7 @@ impl Supervisor {
                 biased;
                 () = &mut shutdown => break,
                 changed = specs.changed() => if changed.is_err() { break },
-                Some(ended) = self.tasks.join_next(), if !self.tasks.is_empty() => self.on_ended(ended),
+                Some(ended) = self.tasks.join_next(), if !self.tasks.is_empty() => self.on_ended(ended).await,
             }
         }
         let deadline = Instant::now() + timeout;
@@ -278,18 +310,26 @@ impl Supervisor {
             running.stop.stop(deadline);
         }
         while let Some(ended) = self.tasks.join_next().await {
-            self.on_ended(ended);
+            self.on_ended(ended).await;
         }
     }
 
-    fn on_ended(&mut self, ended: Result<CollectionName, tokio::task::JoinError>) {
+    async fn on_ended(&mut self, ended: Result<CollectionName, tokio::task::JoinError>) {
         match ended {
             Ok(name) => {
                 self.running.remove(&name);
             }
             Err(error) => {
                 tracing::error!(%error, "the task of a collection died; it is started again");
-                self.running.retain(|_, running| running.task != error.id());
+                let keeper = &self.keeper;
+                self.running.retain(|name, running| {
+                    let is_alive = running.task != error.id();
+                    if !is_alive {
+                        keeper.drop_lease(name);
+                    }
+                    is_alive
+                });
+                tokio::time::sleep(RESTART_WAIT).await;
             }
         }
     }
@@ -317,13 +357,13 @@ impl Supervisor {
         let name = spec.name().clone();
         let (sender, receiver) = watch::channel(spec);
         let (stop, signal) = StopSource::new();
-        let runner = CollectionRunner {
-            context: Arc::clone(&self.context),
-            keeper: Arc::clone(&self.keeper),
-            board: Arc::clone(&self.board),
-            name: name.clone(),
-            spec: receiver,
-        };
+        let runner = CollectionRunner::new(
+            Arc::clone(&self.context),
+            Arc::clone(&self.keeper),
+            Arc::clone(&self.board),
+            name.clone(),
+            receiver,
+        );
         let task_name = name.clone();
         let task = self.tasks.spawn(async move {
             runner.run(signal).await;

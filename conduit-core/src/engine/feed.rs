@@ -40,6 +40,17 @@ pub(crate) enum FeedEvent {
     HistoryLost,
 }
 
+/// Whether to ask the store which records were processed already, since it has no position of its own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Recovery {
+    /// Up to the source's present time, which is not known yet.
+    Begins,
+    /// Up to this time.
+    Until(ClusterTime),
+    /// No.
+    Over,
+}
+
 /// Reads a stream, opening it again after every failure at the place where it stopped.
 pub(crate) struct Feed {
     pub(crate) id: SubscriptionId,
@@ -49,8 +60,7 @@ pub(crate) struct Feed {
     pub(crate) filter: Option<Arc<dyn Filter>>,
     /// What is after the position but was settled before a crash.
     pub(crate) settled_ahead: HashSet<Sequence>,
-    /// Up to here, ask the store which records were processed already: it had no position of its own.
-    pub(crate) recover_until: Option<ClusterTime>,
+    pub(crate) recovery: Recovery,
     pub(crate) limits: BatchLimits,
 }
 
@@ -143,15 +153,33 @@ impl Feed {
         Needs::Delivery
     }
 
+    async fn begin_recovery(&mut self) -> ClusterTime {
+        let mut backoff = Backoff::default();
+        loop {
+            match self.watcher.now().await {
+                Ok(now) => {
+                    self.recovery = Recovery::Until(now);
+                    return now;
+                }
+                Err(error) => {
+                    tracing::warn!(subscription = %self.id, %error, "cannot ask the source for its time");
+                    tokio::time::sleep(backoff.next()).await;
+                }
+            }
+        }
+    }
+
     /// Asks the store which records of the batch were processed, while that is worth asking.
     async fn processed_before(&mut self, batch: &StreamBatch) -> Vec<bool> {
-        let Some(until) = self.recover_until else {
-            return Vec::new();
+        let until = match self.recovery {
+            Recovery::Over => return Vec::new(),
+            Recovery::Until(until) => until,
+            Recovery::Begins => self.begin_recovery().await,
         };
         if batch.records.first().is_some_and(|record| record.time() > until)
             || (batch.records.is_empty() && batch.position.time() > until)
         {
-            self.recover_until = None;
+            self.recovery = Recovery::Over;
             return Vec::new();
         }
         if batch.records.is_empty() {

@@ -25,6 +25,8 @@ struct Waiting {
     key: RecordKey,
     /// When it is due. `None` for a record that was never tried: at once when it becomes the head.
     due: Option<WallTime>,
+    /// Its place in the queue's `due`, while it has one.
+    scheduled: Option<WallTime>,
     size: usize,
     timestamp: WallTime,
 }
@@ -38,12 +40,12 @@ impl RetryQueue {
         };
         for entry in waiting {
             queue.next_id = queue.next_id.max(entry.id.0 + 1);
-            queue.insert(entry);
+            queue.insert(entry, WallTime::default());
         }
         queue
     }
 
-    fn insert(&mut self, entry: WaitingRef) {
+    fn insert(&mut self, entry: WaitingRef, now: WallTime) {
         let ids = self.by_key.entry(entry.key).or_default();
         ids.push_back(entry.id);
         let is_head = ids.len() == 1;
@@ -52,22 +54,31 @@ impl RetryQueue {
         let waiting = Waiting {
             key,
             due: entry.due,
+            scheduled: None,
             size: entry.size,
             timestamp: entry.timestamp,
         };
         self.waiting.insert(id, waiting);
         if is_head {
-            self.schedule_head(key);
+            self.schedule_head(key, now);
         }
     }
 
-    fn schedule_head(&mut self, key: RecordKey) {
+    /// Makes the head of a key due: at its time, or now if it was never tried.
+    fn schedule_head(&mut self, key: RecordKey, now: WallTime) {
         if self.running.contains(&key) {
             return;
         }
-        let head = self.by_key.get(&key).and_then(VecDeque::front);
-        if let Some((id, waiting)) = head.and_then(|id| Some((*id, self.waiting.get(id)?))) {
-            self.due.insert((waiting.due.unwrap_or_default(), id));
+        let Some(id) = self.by_key.get(&key).and_then(VecDeque::front).copied() else {
+            return;
+        };
+        if let Some(waiting) = self.waiting.get_mut(&id) {
+            // One that was never tried queues behind what is due already, so that busy keys do not starve retries.
+            let at = waiting.due.unwrap_or(now);
+            if let Some(old) = waiting.scheduled.replace(at) {
+                self.due.remove(&(old, id));
+            }
+            self.due.insert((at, id));
         }
     }
 
@@ -78,44 +89,51 @@ impl RetryQueue {
         size: usize,
         timestamp: WallTime,
         due: Option<WallTime>,
+        now: WallTime,
     ) -> RetryId {
         let id = RetryId(self.next_id);
         self.next_id += 1;
-        self.insert(WaitingRef {
-            id,
-            key,
-            due,
-            size,
-            timestamp,
-        });
+        self.insert(
+            WaitingRef {
+                id,
+                key,
+                due,
+                size,
+                timestamp,
+            },
+            now,
+        );
         id
     }
 
-    /// Sets when a record is due again after a failed attempt.
+    /// Sets when a record is due again after a failed attempt; that counts once nothing of its key is being sent.
     pub(crate) fn reschedule(&mut self, id: RetryId, due: WallTime) {
         if let Some(waiting) = self.waiting.get_mut(&id) {
-            if let Some(old) = waiting.due.replace(due) {
-                self.due.remove(&(old, id));
-            }
-            let key = waiting.key;
-            self.schedule_head(key);
+            waiting.due = Some(due);
         }
     }
 
     /// Takes a record out.
-    pub(crate) fn remove(&mut self, id: RetryId) {
+    pub(crate) fn remove(&mut self, id: RetryId, now: WallTime) {
         let Some(waiting) = self.waiting.remove(&id) else {
             return;
         };
         self.bytes -= waiting.size;
-        self.due.remove(&(waiting.due.unwrap_or_default(), id));
+        if let Some(at) = waiting.scheduled {
+            self.due.remove(&(at, id));
+        }
         if let Some(ids) = self.by_key.get_mut(&waiting.key) {
-            ids.retain(|other| *other != id);
+            // What leaves is the head; anything else would be out of order.
+            if ids.front() == Some(&id) {
+                ids.pop_front();
+            } else {
+                ids.retain(|other| *other != id);
+            }
             if ids.is_empty() {
                 self.by_key.remove(&waiting.key);
             }
         }
-        self.schedule_head(waiting.key);
+        self.schedule_head(waiting.key, now);
     }
 
     /// Takes up to `keys` keys whose head is due, each with what can be sent of it now: a head that failed before goes
@@ -136,9 +154,11 @@ impl RetryQueue {
                 break;
             }
             self.due.pop_first();
-            let Some(key) = self.waiting.get(&head).map(|waiting| waiting.key) else {
+            let Some(waiting) = self.waiting.get_mut(&head) else {
                 continue;
             };
+            waiting.scheduled = None;
+            let key = waiting.key;
             self.running.insert(key);
             taken.push((key, self.sendable(key, max_records, max_bytes)));
         }
@@ -166,9 +186,9 @@ impl RetryQueue {
     }
 
     /// Notes that nothing of the key is being sent any more: its head is due at its time.
-    pub(crate) fn finished(&mut self, key: RecordKey) {
+    pub(crate) fn finished(&mut self, key: RecordKey, now: WallTime) {
         self.running.remove(&key);
-        self.schedule_head(key);
+        self.schedule_head(key, now);
     }
 
     /// Returns when the next head is due.
@@ -220,9 +240,9 @@ mod tests {
     #[test]
     fn only_the_head_of_a_key_is_ever_due() {
         let mut queue = RetryQueue::new(Vec::new());
-        let head = queue.push(A, 10, at(0), Some(at(100)));
-        queue.push(A, 10, at(0), None);
-        let other = queue.push(B, 10, at(0), Some(at(50)));
+        let head = queue.push(A, 10, at(0), Some(at(100)), at(0));
+        queue.push(A, 10, at(0), None, at(0));
+        let other = queue.push(B, 10, at(0), Some(at(50)), at(0));
         assert_eq!(queue.next_due(), Some(at(50)));
         assert_eq!(take(&mut queue, 100), [(B, vec![other]), (A, vec![head])]);
         assert_eq!(take(&mut queue, 1000), []);
@@ -231,24 +251,24 @@ mod tests {
     #[test]
     fn followers_go_together_once_the_head_got_through() {
         let mut queue = RetryQueue::new(Vec::new());
-        let head = queue.push(A, 10, at(0), Some(at(0)));
-        let followers: Vec<RetryId> = (0..3).map(|_| queue.push(A, 10, at(0), None)).collect();
+        let head = queue.push(A, 10, at(0), Some(at(0)), at(0));
+        let followers: Vec<RetryId> = (0..3).map(|_| queue.push(A, 10, at(0), None, at(0))).collect();
         assert_eq!(take(&mut queue, 0), [(A, vec![head])]);
-        queue.remove(head);
+        queue.remove(head, at(0));
         assert_eq!(take(&mut queue, 0), [], "a key in hand is not taken twice");
-        queue.finished(A);
+        queue.finished(A, at(0));
         assert_eq!(take(&mut queue, 0), [(A, followers[..2].to_vec())]);
     }
 
     #[test]
     fn a_rescheduled_head_waits_for_its_new_time() {
         let mut queue = RetryQueue::new(Vec::new());
-        let head = queue.push(A, 10, at(0), Some(at(0)));
+        let head = queue.push(A, 10, at(0), Some(at(0)), at(0));
         take(&mut queue, 0);
         queue.reschedule(head, at(500));
-        queue.finished(A);
+        queue.finished(A, at(0));
         assert_eq!(queue.next_due(), Some(at(500)));
-        queue.remove(head);
+        queue.remove(head, at(0));
         assert_eq!((queue.next_due(), queue.len(), queue.bytes()), (None, 0, 0));
     }
 
@@ -262,7 +282,7 @@ mod tests {
             timestamp: at(3),
         };
         let mut queue = RetryQueue::new(vec![entry]);
-        assert_eq!(queue.push(A, 1, at(9), None), RetryId(42));
+        assert_eq!(queue.push(A, 1, at(9), None, at(0)), RetryId(42));
         assert_eq!(queue.oldest(), Some(at(3)));
         assert_eq!(take(&mut queue, 0), [(A, vec![RetryId(41), RetryId(42)])]);
     }

@@ -8,11 +8,9 @@ use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::draft::Attempts;
-use super::in_flight::{InFlight, Progress, Retry};
+use super::in_hand::{Progress, Retry};
 use super::subscription::{Committed, End, Loaded, Subscription};
-use crate::contract::{
-    DeadLetter, Outcome, RetryId, Route, SettledAs, SinkError, StateErrorKind, StateStore, Work,
-};
+use crate::contract::{DeadLetter, Outcome, RetryId, SettledAs, SinkError, StateErrorKind, StateStore};
 use crate::value::{Record, RecordKey, SubscriptionId, WallTime};
 
 /// Most waiting records of one key that are sent in one go once its head got through.
@@ -22,21 +20,18 @@ const MAX_CHAIN_BYTES: usize = 1024 * 1024;
 impl Subscription {
     /// Settles one outcome while running: one that was not attempted means that the lanes died.
     pub(super) fn settle(&mut self, progress: Progress) -> Result<(), End> {
-        let (Progress::Lane { settled, .. } | Progress::Retry { settled, .. }) = &progress else {
-            return self.settle_draining(progress);
-        };
         // The rest of a chain after a failure comes back so too; its end puts it back in the queue.
-        if matches!(
-            (&settled.outcome, &progress),
-            (Outcome::Unattempted, Progress::Lane { .. })
-        ) {
+        if let Progress::Lane { settled, .. } = &progress
+            && matches!(settled.outcome, Outcome::Unattempted)
+        {
             return Err(End::Reload("the lanes died".to_owned()));
         }
-        self.settle_draining(progress)
+        self.settle_draining(progress);
+        Ok(())
     }
 
     /// Settles one outcome; what was not attempted stays unsettled and comes again.
-    pub(super) fn settle_draining(&mut self, progress: Progress) -> Result<(), End> {
+    pub(super) fn settle_draining(&mut self, progress: Progress) {
         let now = self.context.clock.now();
         match progress {
             Progress::Lane {
@@ -47,27 +42,34 @@ impl Subscription {
                 match settled.outcome {
                     Outcome::Delivered { cured } => self.delivered(&record, cured, settled.took, now),
                     Outcome::Failed(error) => self.park_failed(&record, &error, settled.took, now),
-                    Outcome::Behind => self.park_behind(&record),
+                    Outcome::Behind => self.park_behind(&record, now),
                     Outcome::Dead(error) => {
                         let letter = DeadLetter::at_once(Arc::clone(&record), now, &error);
                         self.give_up(letter, settled.took, now);
                     }
-                    Outcome::Unattempted => return Ok(()),
+                    Outcome::Unattempted => return,
                 }
                 self.tracker.settle(index);
             }
-            Progress::Retry { retry, settled } => match settled.outcome {
-                Outcome::Delivered { cured } => {
-                    self.delivered(&retry.record, cured, settled.took, now);
-                    self.leave(&retry);
+            Progress::Retry {
+                retry,
+                settled,
+                ends_chain,
+            } => {
+                match settled.outcome {
+                    Outcome::Delivered { cured } => {
+                        self.delivered(&retry.record, cured, settled.took, now);
+                        self.leave(&retry, now);
+                    }
+                    Outcome::Failed(error) => self.retry_failed(&retry, &error, false, settled.took, now),
+                    Outcome::Dead(error) => self.retry_failed(&retry, &error, true, settled.took, now),
+                    Outcome::Behind | Outcome::Unattempted => {}
                 }
-                Outcome::Failed(error) => self.retry_failed(&retry, &error, false, settled.took, now),
-                Outcome::Dead(error) => self.retry_failed(&retry, &error, true, settled.took, now),
-                Outcome::Behind | Outcome::Unattempted => {}
-            },
-            Progress::ChainEnded(key) => self.retries.finished(key),
+                if ends_chain {
+                    self.retries.finished(retry.record.key(), now);
+                }
+            }
         }
-        Ok(())
     }
 
     fn delivered(&mut self, record: &Record, cured: bool, took: Option<Duration>, now: WallTime) {
@@ -85,7 +87,7 @@ impl Subscription {
         let due = now.after(self.policy.delay(1, &mut self.rng));
         let id = self
             .retries
-            .push(record.key(), record.size(), record.timestamp(), Some(due));
+            .push(record.key(), record.size(), record.timestamp(), Some(due), now);
         self.draft.park(id, record, Some((error, now, due)));
         self.hold_contents(
             id,
@@ -98,10 +100,10 @@ impl Subscription {
         self.observe_failure(record, error, 1, took, now);
     }
 
-    fn park_behind(&mut self, record: &Arc<Record>) {
+    fn park_behind(&mut self, record: &Arc<Record>, now: WallTime) {
         let id = self
             .retries
-            .push(record.key(), record.size(), record.timestamp(), None);
+            .push(record.key(), record.size(), record.timestamp(), None, now);
         self.draft.park(id, record, None);
         self.hold_contents(id, record, Attempts::default());
     }
@@ -129,7 +131,7 @@ impl Subscription {
             };
             self.keys.poison(key);
             self.give_up(letter, took, now);
-            self.leave(retry);
+            self.leave(retry, now);
             return;
         }
         let due = now.after(self.policy.delay(attempts.count, &mut self.rng));
@@ -170,10 +172,10 @@ impl Subscription {
 
     /// Takes a waiting record out of the queue, first in the next commit's draft, then in the table that the lanes ask:
     /// so the commit that holds the key's next direct delivery has this too.
-    fn leave(&mut self, retry: &Retry) {
+    fn leave(&mut self, retry: &Retry, now: WallTime) {
         self.draft.unpark(retry.id);
         self.drop_contents(retry.id);
-        self.retries.remove(retry.id);
+        self.retries.remove(retry.id, now);
         self.keys.left(retry.record.key());
     }
 
@@ -236,17 +238,9 @@ impl Subscription {
     }
 
     async fn submit_chain(&mut self, key: RecordKey, retries: Vec<Retry>) -> Result<(), End> {
-        let records = retries.iter().map(|retry| Arc::clone(&retry.record)).collect();
-        let submitted = self
-            .dispatcher
-            .submit(Work {
-                records,
-                route: Route::Chain,
-            })
-            .await;
-        let pending = submitted.map_err(|closed| End::Reload(closed.to_string()))?;
-        self.in_flight.push(InFlight::chain(key, retries, pending));
-        Ok(())
+        let work = self.in_hand.chain(key, retries);
+        let submitted = self.dispatcher.submit(work).await;
+        submitted.map_err(|closed| End::Reload(closed.to_string()))
     }
 
     /// Sends a commit if there is something to say and none is in flight.

@@ -6,27 +6,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use futures_util::stream::SelectAll;
-use futures_util::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::context::Context;
 use super::draft::{Attempts, Draft};
-use super::feed::{Feed, FeedEvent, Needs};
-use super::in_flight::{InFlight, Retry};
+use super::feed::{Feed, FeedEvent, Needs, Recovery};
+use super::in_hand::{InHand, Progress, Retry};
 use super::retry_queue::RetryQueue;
 use super::spec::SubscriptionSpec;
 use super::status::{StatusCell, SubscriptionPhase};
 use super::stop::StopSignal;
 use super::tracker::{Arrival, Tracker};
 use crate::contract::{
-    BatchLimits, Dispatcher, Lease, RetryId, Route, SettledAs, Settlement, StateError, StateErrorKind,
-    SubscriptionState, WatchTarget, Work,
+    BatchLimits, Dispatcher, Lease, RetryId, SettledAs, Settlement, StateError, StateErrorKind,
+    SubscriptionState, WatchTarget,
 };
 use crate::delivery::{Gate, KeyTable, Lanes, LeaseGuard, RetryPolicy};
-use crate::value::{ClusterTime, Position, Record, RecordKey, SubscriptionId, WallTime};
+use crate::value::{Position, Record, RecordKey, SubscriptionId, WallTime};
 
 /// Why a subscription ended.
 #[derive(Debug)]
@@ -37,6 +35,9 @@ pub(crate) enum End {
     Fenced,
     /// Its memory and the store do not agree, or a part of it died: load the state and start again.
     Reload(String),
+    /// It ended while it was not known what became of a commit, which may still come to the store: only under a new lease,
+    /// which fences that commit, may it start again.
+    Uncertain(String),
     /// It cannot go on without an operator.
     Halted(String),
 }
@@ -73,7 +74,7 @@ pub(crate) struct Subscription {
     /// Waiting records that the store does not have yet, or not with these attempts.
     pub(super) contents: HashMap<RetryId, (Arc<Record>, Attempts)>,
     pub(super) contents_bytes: usize,
-    pub(super) in_flight: SelectAll<InFlight>,
+    pub(super) in_hand: InHand,
     pub(super) committing: Option<BoxFuture<'static, Committed>>,
     pub(super) loading: Option<BoxFuture<'static, Loaded>>,
     pub(super) rng: fastrand::Rng,
@@ -100,7 +101,6 @@ impl Subscription {
         target: &WatchTarget,
         spec: &SubscriptionSpec,
         state: SubscriptionState,
-        recover_until: Option<ClusterTime>,
         status: Arc<StatusCell>,
     ) -> Self {
         let id = SubscriptionId {
@@ -125,7 +125,13 @@ impl Subscription {
             target: target.clone(),
             filter: spec.filter.clone(),
             settled_ahead: state.settled_ahead.into_iter().collect(),
-            recover_until,
+            // Nothing was ever committed: the stream is new, or the store lost what it knew. Then the processed ids, which
+            // may have outlived it, say what not to deliver again.
+            recovery: if state.last_commit == 0 {
+                Recovery::Begins
+            } else {
+                Recovery::Over
+            },
             limits: READ_LIMITS,
         };
         // One batch waits here while the next is being read.
@@ -150,7 +156,7 @@ impl Subscription {
             last_commit_at: Instant::now(),
             contents: HashMap::new(),
             contents_bytes: 0,
-            in_flight: SelectAll::new(),
+            in_hand: InHand::default(),
             committing: None,
             loading: None,
             rng: fastrand::Rng::with_seed(seed),
@@ -182,7 +188,7 @@ impl Subscription {
                 () = &mut lost => break End::Fenced,
                 Some(committed) = poll_opt(&mut self.committing) => self.on_committed(committed),
                 Some(loaded) = poll_opt(&mut self.loading) => self.on_loaded(loaded).await,
-                Some(progress) = self.in_flight.next(), if !self.in_flight.is_empty() => self.on_progress(progress),
+                progress = self.in_hand.next(), if !self.in_hand.is_empty() => self.on_progress(progress),
                 () = sleep_until(wake) => Ok(()),
                 event = next_event(&mut self.feed), if can_read => self.on_feed(event).await,
             };
@@ -191,7 +197,10 @@ impl Subscription {
             }
         };
         self.stop_reading().await;
-        end
+        match end {
+            End::Reload(why) if self.committing.is_some() => End::Uncertain(why),
+            end => end,
+        }
     }
 
     /// Whether more may be read: every bound of memory and of the store is kept here.
@@ -287,24 +296,16 @@ impl Subscription {
         if work.is_empty() {
             return Ok(());
         }
-        let records = work.iter().map(|(_, record)| Arc::clone(record)).collect();
-        let submitted = self
-            .dispatcher
-            .submit(Work {
-                records,
-                route: Route::Lanes,
-            })
-            .await;
-        let pending = submitted.map_err(|closed| End::Reload(closed.to_string()))?;
-        self.in_flight.push(InFlight::lanes(work, pending));
-        Ok(())
+        let work = self.in_hand.lanes(work);
+        let submitted = self.dispatcher.submit(work).await;
+        submitted.map_err(|closed| End::Reload(closed.to_string()))
     }
 
     /// Settles an outcome and whatever else is ready.
-    fn on_progress(&mut self, first: super::in_flight::Progress) -> Result<(), End> {
+    fn on_progress(&mut self, first: Progress) -> Result<(), End> {
         self.settle(first)?;
         for _ in 0..MAX_OUTCOMES_A_TURN {
-            match self.in_flight.next().now_or_never().flatten() {
+            match self.in_hand.try_next() {
                 Some(progress) => self.settle(progress)?,
                 None => break,
             }
@@ -317,10 +318,8 @@ impl Subscription {
         self.stop_reading().await;
         self.loading = None;
         self.dispatcher.drain(deadline).await;
-        while let Some(progress) = self.in_flight.next().await {
-            if let Err(end) = self.settle_draining(progress) {
-                return end;
-            }
+        while let Some(progress) = self.in_hand.try_next() {
+            self.settle_draining(progress);
         }
         let commits = async {
             loop {
@@ -340,8 +339,9 @@ impl Subscription {
         match tokio::time::timeout_at(patience, commits).await {
             Ok(end) => end,
             Err(_elapsed) => {
-                tracing::warn!(subscription = %self.id, "stopped without the last commit: some records will come again");
-                End::Stopped
+                let why = "stopped without the last commit: some records will come again";
+                tracing::warn!(subscription = %self.id, why);
+                End::Uncertain(why.to_owned())
             }
         }
     }

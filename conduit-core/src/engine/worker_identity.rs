@@ -1,10 +1,14 @@
 //! Who this worker is, and whether another one is known to be gone.
 
 use std::fs;
+use std::io;
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::value::{RecordKey, WorkerId};
+
+/// `ESRCH`.
+const NO_SUCH_PROCESS: i32 = 3;
 
 /// Engines of this process, counted.
 static ENGINES: AtomicU64 = AtomicU64::new(0);
@@ -28,7 +32,7 @@ impl WorkerIdentity {
             .unwrap_or_else(|| "localhost".to_owned())
             .replace(':', "-");
         let pid = process::id();
-        let started = started_at(pid).unwrap_or_else(|| "0".to_owned());
+        let started = started_at(pid).ok().flatten().unwrap_or_else(|| "0".to_owned());
         let mark = mark(&host);
         let number = ENGINES.fetch_add(1, Ordering::Relaxed);
         let shown = mark.as_deref().unwrap_or("unknown");
@@ -49,7 +53,8 @@ impl WorkerIdentity {
             return false;
         };
         let Ok(pid) = pid.parse::<u32>() else { return false };
-        self.mark.as_deref() == Some(*mark) && started_at(pid).as_deref() != Some(*started)
+        let is_here = self.mark.as_deref() == Some(*mark);
+        is_here && started_at(pid).is_ok_and(|running| running.as_deref() != Some(*started))
     }
 }
 
@@ -69,20 +74,39 @@ fn read(path: &str) -> Option<String> {
 
 fn mark(host: &str) -> Option<String> {
     // Where other users' processes are hidden, one that cannot be seen may still run.
-    started_at(1)?;
+    started_at(1).ok()??;
     let boot = read("/proc/sys/kernel/random/boot_id")?;
     let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
     let hash = RecordKey::of(format!("{host}\n{boot}\n{}", namespace.display()).as_bytes()).to_string();
     Some(hash[..12].to_owned())
 }
 
-/// When a process started, in the kernel's own unit; `None` if there is no such process.
-fn started_at(pid: u32) -> Option<String> {
-    let stat = read(&format!("/proc/{pid}/stat"))?;
+/// When a process started, in the kernel's own unit; `Ok(None)` if there is no such process, an error if that cannot be
+/// told.
+fn started_at(pid: u32) -> io::Result<Option<String>> {
+    let stat = match fs::read_to_string(format!("/proc/{pid}/stat")) {
+        Ok(stat) => stat,
+        // The second is what reading gives for a process that ends meanwhile.
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(NO_SUCH_PROCESS) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
     // The command, in parentheses, may hold blanks; the start time is the twentieth field after it. A zombie has ended.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let fields: Vec<&str> = stat
+        .rsplit_once(')')
+        .map_or("", |(_, fields)| fields)
+        .split_whitespace()
+        .collect();
     let is_running = !matches!(fields.first(), Some(&("Z" | "X")));
-    is_running.then(|| fields.get(19).map(|field| (*field).to_owned()))?
+    match fields.get(19) {
+        Some(started) => Ok(is_running.then(|| (*started).to_owned())),
+        None => Err(io::Error::other(
+            "the kernel's account of a process is not understood",
+        )),
+    }
 }
 
 #[cfg(test)]

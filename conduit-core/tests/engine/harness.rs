@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conduit_core::{
-    Clock, ClusterTime, CollectionSpec, Conduit, DestinationId, Handle, RetryPolicy, Settings, Sink,
-    SubscriptionSpec, SubscriptionStatus, WallTime,
+    Clock, ClusterTime, CollectionSpec, Conduit, DestinationId, EngineDied, Handle, RetryPolicy, Settings,
+    Sink, SubscriptionSpec, SubscriptionStatus, WallTime,
 };
 use conduit_state::MemoryStore;
 use conduit_testkit::ScriptedWatcher;
@@ -38,7 +38,7 @@ pub(crate) struct World {
 pub(crate) struct Running {
     pub(crate) handle: Handle,
     stop: Option<oneshot::Sender<()>>,
-    task: JoinHandle<()>,
+    task: JoinHandle<Result<(), EngineDied>>,
 }
 
 impl World {
@@ -86,7 +86,7 @@ impl Running {
     /// Stops gracefully.
     pub(crate) async fn stop(mut self) {
         let _ = self.stop.take().unwrap().send(());
-        self.task.await.unwrap();
+        self.task.await.unwrap().unwrap();
     }
 
     /// Ends as a crash does: nothing more is sent or committed.

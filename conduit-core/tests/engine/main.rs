@@ -6,5 +6,6 @@
 mod harness;
 
 mod configuration;
+mod interleavings;
 mod order_and_retries;
 mod restarts;
