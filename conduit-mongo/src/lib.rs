@@ -7,8 +7,8 @@ mod server_error;
 mod watcher;
 
 pub use admin::{
-    AdminError, AdminErrorKind, CollectionAdmin, CollectionLayout, Origin, ReplicaSetState, ServerVersion,
-    StoredImages, initiate_replica_set,
+    AdminError, AdminErrorKind, AdminField, CollectionAdmin, CollectionLayout, Origin, ReplicaSetState,
+    ServerVersion, StoredImages, initiate_replica_set,
 };
 pub use document::{DecodeError, write_json};
 pub use server_error::describe;

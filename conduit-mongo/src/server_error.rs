@@ -13,6 +13,7 @@ pub(crate) mod code {
     pub(crate) const AUTHENTICATION_FAILED: i32 = 18;
     pub(crate) const ALREADY_INITIALIZED: i32 = 23;
     pub(crate) const NAMESPACE_NOT_FOUND: i32 = 26;
+    pub(crate) const INDEX_NOT_FOUND: i32 = 27;
     pub(crate) const NAMESPACE_EXISTS: i32 = 48;
     pub(crate) const COMMAND_NOT_FOUND: i32 = 59;
     pub(crate) const CANNOT_CREATE_INDEX: i32 = 67;
@@ -22,6 +23,7 @@ pub(crate) mod code {
     pub(crate) const INDEX_OPTIONS_CONFLICT: i32 = 85;
     pub(crate) const INDEX_KEY_SPECS_CONFLICT: i32 = 86;
     pub(crate) const NOT_YET_INITIALIZED: i32 = 94;
+    pub(crate) const INVALID_INDEX_SPECIFICATION_OPTION: i32 = 197;
     pub(crate) const INVALID_RESUME_TOKEN: i32 = 260;
     pub(crate) const CHANGE_STREAM_FATAL_ERROR: i32 = 280;
     pub(crate) const CHANGE_STREAM_HISTORY_LOST: i32 = 286;
@@ -65,6 +67,10 @@ impl Cause {
             ErrorKind::Command(command) => {
                 format!("{} ({} {})", command.message, command.code_name, command.code)
             }
+            // Its message is a description of the whole topology.
+            ErrorKind::ServerSelection { .. } => {
+                "no server of the connection string can be reached".to_owned()
+            }
             kind => kind.to_string(),
         };
         Self(text.lines().collect::<Vec<_>>().join(" "))
@@ -78,3 +84,26 @@ impl fmt::Display for Cause {
 }
 
 impl std::error::Error for Cause {}
+
+#[cfg(test)]
+mod tests {
+    use bson::doc;
+    use mongodb::Client;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_is_away_is_described_in_a_few_words() {
+        let uri = "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=50&connectTimeoutMS=50";
+        let client = Client::with_uri_str(uri).await.unwrap();
+        let error = client
+            .database("test")
+            .run_command(doc! { "ping": 1 })
+            .await
+            .unwrap_err();
+        assert_eq!(
+            describe(&error),
+            "no server of the connection string can be reached"
+        );
+    }
+}

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use conduit_core::{CollectionName, CollectionStatus, StateError, WorkerId};
-use conduit_state::{ConfigChanges, RedisStore};
+use conduit_state::{ConfigChanges, RedisStore, WorkerStatus};
 use tokio::sync::watch;
+
+/// How old a published status may be; live workers publish every second.
+const LONGEST_SILENCE: Duration = Duration::from_secs(3);
 
 /// Told within this process, and through Redis to other processes if there is one.
 #[derive(Clone, Debug)]
@@ -95,17 +99,7 @@ impl Bulletin {
                 all.flat_map(|(worker, own)| own.iter().map(|status| (worker.clone(), status.clone())));
             return Ok(each.collect());
         };
-        let mut all = Vec::new();
-        for published in redis.statuses().await? {
-            // A worker of another version may say what this one does not understand.
-            match serde_json::from_str::<Vec<CollectionStatus>>(&published.status) {
-                Ok(own) => all.extend(own.into_iter().map(|status| (published.worker.clone(), status))),
-                Err(error) => {
-                    tracing::debug!(worker = %published.worker, %error, "a status is not understood")
-                }
-            }
-        }
-        Ok(all)
+        Ok(read_statuses(redis.statuses().await?))
     }
 
     fn statuses_here(&self) -> std::sync::MutexGuard<'_, BTreeMap<WorkerId, Vec<CollectionStatus>>> {
@@ -128,5 +122,40 @@ impl Changes {
             // The sender lives as long as the process's bulletin.
             None => drop(local.await),
         }
+    }
+}
+
+fn read_statuses(published: Vec<WorkerStatus>) -> Vec<(WorkerId, CollectionStatus)> {
+    let mut all = Vec::new();
+    for published in published {
+        // A worker that is silent is gone, or will say something else.
+        if published.age > LONGEST_SILENCE {
+            continue;
+        }
+        // A worker of another version may say what this one does not understand.
+        match serde_json::from_str::<Vec<CollectionStatus>>(&published.status) {
+            Ok(own) => all.extend(own.into_iter().map(|status| (published.worker.clone(), status))),
+            Err(error) => {
+                tracing::debug!(worker = %published.worker, %error, "a status is not understood");
+            }
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_is_silent_for_three_seconds_counts_for_nothing() {
+        let published = |name: &str, millis| WorkerStatus {
+            worker: WorkerId::new(name),
+            status: r#"[{"collection": "orders", "holder": null, "destinations": []}]"#.to_owned(),
+            age: Duration::from_millis(millis),
+        };
+        let all = read_statuses(vec![published("live", 900), published("silent", 3_001)]);
+        let workers: Vec<&str> = all.iter().map(|(worker, _)| worker.as_str()).collect();
+        assert_eq!(workers, ["live"]);
     }
 }

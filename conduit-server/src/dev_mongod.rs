@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use bson::doc;
@@ -13,6 +13,10 @@ use crate::environment::DEV_FOLDER;
 
 /// MongoDB's own port, taken if it is free.
 const USUAL_PORT: u16 = 27017;
+/// What a mongod of any version that serves here writes into its log when it listens.
+const LISTENING: &str = "Waiting for connections";
+/// How a mongod ends whose port is taken.
+const PORT_IN_USE: i32 = 48;
 /// How long a mongod may take to stop before it is killed.
 const STOP_PATIENCE: Duration = Duration::from_secs(15);
 
@@ -26,20 +30,22 @@ pub(crate) struct DevMongod {
 }
 
 impl DevMongod {
-    /// Finds a mongod (`CONDUIT_MONGOD`, else on the `PATH`), starts it as a replica set of one, and writes its URI to
-    /// `.conduit/mongodb-uri`.
+    /// Finds a mongod (`CONDUIT_MONGOD`, else on the `PATH`), starts it as a replica set of one, writes its URI to
+    /// `.conduit/mongodb-uri`, and waits until it listens.
     ///
     /// # Errors
     /// What is missing and what to do, as the line that follows `FATAL: `.
-    pub(crate) fn start() -> Result<Self, String> {
+    pub(crate) async fn start() -> Result<Self, String> {
         let program = find().ok_or(
             "dev mode needs a MongoDB: set MONGODB_URI, or put mongod on the PATH, or name it in CONDUIT_MONGOD",
         )?;
         let folder = std::path::absolute(DEV_FOLDER).map_err(|error| format!("{DEV_FOLDER}: {error}"))?;
-        let data = folder.join("mongodb");
+        let (data, note, log) = (
+            folder.join("mongodb"),
+            folder.join("mongodb-uri"),
+            folder.join("mongod.log"),
+        );
         fs::create_dir_all(&data).map_err(|error| format!("cannot create {}: {error}", data.display()))?;
-        let note = folder.join("mongodb-uri");
-        let log = folder.join("mongod.log");
         if let Some(uri) = left_running(&data, &note) {
             tracing::info!(%uri, "taking over the MongoDB that an earlier server left running");
             return Ok(Self {
@@ -48,39 +54,29 @@ impl DevMongod {
                 log,
             });
         }
-        let port = free_port().map_err(|error| format!("no free port for MongoDB: {error}"))?;
-        let output =
-            File::create(&log).map_err(|error| format!("cannot write {}: {error}", log.display()))?;
-        let errors = output
-            .try_clone()
-            .map_err(|error| format!("cannot write {}: {error}", log.display()))?;
-        let process = Command::new(&program)
-            .args([
-                "--replSet",
-                "rs0",
-                "--bind_ip",
-                "127.0.0.1",
-                "--wiredTigerCacheSizeGB",
-                "0.5",
-            ])
-            .arg("--port")
-            .arg(port.to_string())
-            .arg("--dbpath")
-            .arg(&data)
-            .stdin(Stdio::null())
-            .stdout(output)
-            .stderr(errors)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| format!("cannot start {}: {error}", program.display()))?;
-        let uri = format!("mongodb://127.0.0.1:{port}/?directConnection=true");
-        fs::write(&note, &uri).map_err(|error| format!("cannot write {}: {error}", note.display()))?;
-        tracing::info!(%uri, log = %log.display(), "started a MongoDB of our own");
-        Ok(Self {
-            process: Some(process),
-            uri,
-            log,
-        })
+        // Somebody else may take the port between our look and the start.
+        for preferred in [USUAL_PORT, 0, 0] {
+            let port = free_port(preferred).map_err(|error| format!("no free port for MongoDB: {error}"))?;
+            let mut process = spawn(&program, &data, &log, port)?;
+            let Some(status) = listening(&mut process, &log).await else {
+                let uri = format!("mongodb://127.0.0.1:{port}/?directConnection=true");
+                fs::write(&note, &uri)
+                    .map_err(|error| format!("cannot write {}: {error}", note.display()))?;
+                tracing::info!(%uri, log = %log.display(), "started a MongoDB of our own");
+                return Ok(Self {
+                    process: Some(process),
+                    uri,
+                    log,
+                });
+            };
+            if status.code() != Some(PORT_IN_USE) {
+                return Err(format!(
+                    "MongoDB ended at its start ({status}); see {}",
+                    log.display()
+                ));
+            }
+        }
+        Err(format!("MongoDB finds no free port; see {}", log.display()))
     }
 
     pub(crate) fn uri(&self) -> &str {
@@ -143,8 +139,48 @@ fn find() -> Option<PathBuf> {
         .find(|program| Path::is_file(program))
 }
 
-fn free_port() -> std::io::Result<u16> {
-    let any = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-    let listener = any(USUAL_PORT).or_else(|_taken| any(0))?;
+/// The usual port if it is free, else any.
+fn free_port(preferred: u16) -> std::io::Result<u16> {
+    let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+    let listener = bind(preferred).or_else(|_taken| bind(0))?;
     Ok(listener.local_addr()?.port())
+}
+
+fn spawn(program: &Path, data: &Path, log: &Path, port: u16) -> Result<Child, String> {
+    let unwritable = |error| format!("cannot write {}: {error}", log.display());
+    let output = File::create(log).map_err(unwritable)?;
+    let errors = output.try_clone().map_err(unwritable)?;
+    Command::new(program)
+        .args([
+            "--replSet",
+            "rs0",
+            "--bind_ip",
+            "127.0.0.1",
+            "--wiredTigerCacheSizeGB",
+            "0.5",
+        ])
+        .arg("--port")
+        .arg(port.to_string())
+        .arg("--dbpath")
+        .arg(data)
+        .stdin(Stdio::null())
+        .stdout(output)
+        .stderr(errors)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| format!("cannot start {}: {error}", program.display()))
+}
+
+/// Waits until the process listens, or returns how it ended. Its log tells: a connection might be to somebody else.
+async fn listening(process: &mut Child, log: &Path) -> Option<ExitStatus> {
+    loop {
+        if fs::read_to_string(log).is_ok_and(|log| log.contains(LISTENING)) {
+            return None;
+        }
+        let ended = tokio::time::timeout(Duration::from_millis(50), process.wait()).await;
+        // A process whose end cannot be told of is not ours to judge: the next look decides.
+        if let Ok(Ok(status)) = ended {
+            return Some(status);
+        }
+    }
 }

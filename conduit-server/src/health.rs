@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bson::doc;
 use conduit_core::StateStore;
+use conduit_mongo::describe;
 use mongodb::Database;
 use serde::Serialize;
 
@@ -115,12 +116,16 @@ async fn ask_mongodb(database: &Database) -> Dependency {
     // In a task of its own: a driver's future is never dropped midway.
     let asking = tokio::spawn(async move { database.run_command(doc! { "hello": 1 }).await });
     match tokio::time::timeout(PATIENCE, asking).await {
-        Ok(Ok(Ok(hello))) if hello.contains_key("setName") => Dependency::Up,
+        Ok(Ok(Ok(hello)))
+            if hello.contains_key("setName") || hello.get_str("msg").is_ok_and(|text| text == "isdbgrid") =>
+        {
+            Dependency::Up
+        }
         Ok(Ok(Ok(_))) => Dependency::Down(
             "it is a standalone server: change streams need a replica set (start mongod with --replSet rs0)"
                 .to_owned(),
         ),
-        Ok(Ok(Err(error))) => Dependency::Down(conduit_mongo::describe(&error)),
+        Ok(Ok(Err(error))) => Dependency::Down(describe(&error)),
         Ok(Err(_)) | Err(_) => Dependency::Down(format!("no answer within {} s", PATIENCE.as_secs())),
     }
 }

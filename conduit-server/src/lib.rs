@@ -4,12 +4,14 @@
 
 mod api;
 mod bulletin;
+mod caretaker;
 mod catalog;
 mod dev_mongod;
 mod environment;
 mod health;
 mod logging;
 mod metrics;
+mod mongo_clients;
 mod server;
 mod timestamp;
 mod worker;

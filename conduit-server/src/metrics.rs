@@ -1,6 +1,8 @@
 //! Prometheus metrics.
 
-use conduit_core::{CollectionStatus, Observer, SettledAs, Settlement, SubscriptionPhase};
+use conduit_core::{
+    CollectionStatus, Observer, QueueLengths, SettledAs, Settlement, SubscriptionId, SubscriptionPhase,
+};
 use prometheus::{
     Encoder, Error, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
@@ -53,17 +55,19 @@ impl Metrics {
         })
     }
 
-    /// Returns the text of all metrics: what was counted here, and the state of `collections`.
+    /// Returns the text of all metrics: what was counted here, the state of `collections`, and the queues of destinations
+    /// that are `idle`.
     ///
     /// # Errors
     /// If the text cannot be written; a bug.
     pub(crate) fn render(
         &self,
         collections: &[CollectionStatus],
+        idle: &[(SubscriptionId, QueueLengths)],
         open_streams: usize,
     ) -> Result<String, Error> {
         let states = Registry::new();
-        register_states(&states, collections, open_streams)?;
+        register_states(&states, collections, idle, open_streams)?;
         let mut families = self.registry.gather();
         families.extend(states.gather());
         let mut text = Vec::new();
@@ -94,6 +98,7 @@ impl Observer for Metrics {
 fn register_states(
     registry: &Registry,
     collections: &[CollectionStatus],
+    idle: &[(SubscriptionId, QueueLengths)],
     open_streams: usize,
 ) -> Result<(), Error> {
     let lengths = |name: &str, help: &str| IntGaugeVec::new(Opts::new(name, help), &LABELS);
@@ -119,17 +124,22 @@ fn register_states(
     // A handful of streams; no gauge loses precision.
     #[allow(clippy::cast_precision_loss)]
     streams.set(open_streams as f64);
+    let show_lengths = |labels: &[&str], waiting: u64, dead_letters: u64| {
+        let shown = |length| i64::try_from(length).unwrap_or(i64::MAX);
+        retry.with_label_values(labels).set(shown(waiting));
+        dead.with_label_values(labels).set(shown(dead_letters));
+    };
+    for (id, lengths) in idle {
+        let labels = [id.collection.as_str(), id.destination.as_str()];
+        show_lengths(&labels, lengths.waiting, lengths.dead);
+    }
     for collection in collections {
         for status in &collection.destinations {
             let labels = [collection.collection.as_str(), status.id.as_str()];
             if status.phase == SubscriptionPhase::Streaming {
                 active.inc();
             }
-            retry
-                .with_label_values(&labels)
-                .set(i64::try_from(status.retry_length).unwrap_or(i64::MAX));
-            dead.with_label_values(&labels)
-                .set(i64::try_from(status.dlq_length).unwrap_or(i64::MAX));
+            show_lengths(&labels, status.retry_length, status.dlq_length);
             if let Some(seconds) = status.lag_seconds {
                 lag.with_label_values(&labels).set(seconds);
             }

@@ -7,29 +7,26 @@ use std::time::Duration;
 
 use axum::Router;
 use clap::Subcommand;
-use conduit_core::{Conduit, Handle, Settings, StateError, StateErrorKind, StateStore};
+use conduit_core::{Conduit, EngineDied, Handle, Settings, StateError, StateErrorKind, StateStore};
 use conduit_mongo::{CollectionAdmin, MongoWatcher};
 use conduit_sinks::http::HttpClient;
 use conduit_state::{EmbeddedSettings, EmbeddedStore, Idempotency, RedisSettings, RedisStore};
-use mongodb::options::ClientOptions;
-use mongodb::{Client, Database};
+use mongodb::Database;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::api::{App, Probes, Tokens, api_routes, finish_deletion, worker_routes};
+use crate::api::{App, Idle, Probes, Tokens, api_routes, worker_routes};
 use crate::bulletin::Bulletin;
+use crate::caretaker::{Caretaker, pause};
 use crate::catalog::Catalog;
 use crate::dev_mongod::DevMongod;
 use crate::environment::{Environment, Role, StateChoice};
 use crate::health::Health;
 use crate::metrics::Metrics;
+use crate::mongo_clients::MongoClients;
 use crate::{logging, worker::Worker};
 
-/// How long MongoDB may take to name a primary before a request is answered with 503.
-const SERVER_SELECTION: Duration = Duration::from_secs(5);
-/// How long one attempt to initiate the replica set may take.
-const REPLICA_SET_PATIENCE: Duration = Duration::from_secs(10);
 /// How soon after the end of its MongoDB a signal counts as the reason of both.
 const SIGNAL_GRACE: Duration = Duration::from_secs(1);
 /// How long open requests may take at the end.
@@ -88,7 +85,7 @@ async fn run(environment: Environment) -> Result<(), String> {
     logging::start(&environment)?;
     let shutdown = watch_signals()?;
     let mut mongod = match environment.mongodb_uri {
-        None => Some(DevMongod::start()?),
+        None => Some(DevMongod::start().await?),
         Some(_) => None,
     };
     let uri = mongod
@@ -97,8 +94,8 @@ async fn run(environment: Environment) -> Result<(), String> {
         .or(environment.mongodb_uri.as_deref())
         .unwrap_or_default()
         .to_owned();
-    let database = open_database(&environment, &uri).await?;
-    let server = Server::build(environment, &database, uri, store, redis).await?;
+    let clients = MongoClients::open(&environment, &uri).await?;
+    let server = Server::build(environment, &clients, uri, store, redis).await?;
     let finished = {
         let mongod_ended = async {
             let Some(mongod) = &mut mongod else {
@@ -117,7 +114,7 @@ async fn run(environment: Environment) -> Result<(), String> {
         }
     };
     if let Some(mongod) = mongod.filter(|_| finished.is_ok()) {
-        mongod.stop(&database).await;
+        mongod.stop(&clients.database).await;
     }
     finished
 }
@@ -148,21 +145,6 @@ async fn open_state(
             Ok((Arc::new(store), None))
         }
     }
-}
-
-async fn open_database(environment: &Environment, uri: &str) -> Result<Database, String> {
-    let subject = environment.role.subject();
-    let mut options = ClientOptions::parse(uri).await.map_err(|error| {
-        format!(
-            "Failed to create {subject}: parse MongoDB URI: {}",
-            conduit_mongo::describe(&error)
-        )
-    })?;
-    options.app_name.get_or_insert_with(|| "conduit".to_owned());
-    options.server_selection_timeout.get_or_insert(SERVER_SELECTION);
-    let client = Client::with_options(options)
-        .map_err(|error| format!("Failed to create {subject}: {}", conduit_mongo::describe(&error)))?;
-    Ok(client.database(&environment.database))
 }
 
 /// Turns true at the first SIGTERM or SIGINT; the second ends the process at once.
@@ -197,12 +179,11 @@ async fn raised(mut shutdown: watch::Receiver<bool>) {
 /// The parts of one process, ready to run.
 struct Server {
     environment: Environment,
-    uri: String,
     database: Database,
     store: Arc<dyn StateStore>,
     redis: Option<Arc<RedisStore>>,
     health: Health,
-    app: App,
+    caretaker: Option<Caretaker>,
     worker: Option<(Conduit, Worker)>,
     listener: TcpListener,
     routes: Router,
@@ -211,7 +192,7 @@ struct Server {
 impl Server {
     async fn build(
         environment: Environment,
-        database: &Database,
+        clients: &MongoClients,
         uri: String,
         store: Arc<dyn StateStore>,
         redis: Option<Arc<RedisStore>>,
@@ -220,11 +201,11 @@ impl Server {
         let fail = |error: String| format!("Failed to create {}: {error}", role.subject());
         let metrics = Arc::new(Metrics::new().map_err(|error| fail(error.to_string()))?);
         let (catalog, bulletin, health) = (
-            Catalog::new(database),
+            Catalog::new(&clients.database),
             Bulletin::new(redis.clone()),
             Health::new(),
         );
-        let watcher = MongoWatcher::new(database.clone());
+        let watcher = MongoWatcher::new(clients.streams.clone());
         let worker = if role.has_worker() {
             let settings = Settings {
                 lease_time: environment.lease_time,
@@ -255,17 +236,23 @@ impl Server {
             metrics,
             bulletin: bulletin.clone(),
             engine,
+            idle: role
+                .has_api()
+                .then(|| Idle::new(catalog.clone(), Arc::clone(&store))),
         };
         let app = App {
             role,
             catalog,
-            admin: CollectionAdmin::new(database.clone()),
+            admin: CollectionAdmin::new(clients.database.clone()),
             store: Arc::clone(&store),
             bulletin,
             tokens: Tokens::new(
                 environment.api_token.as_deref(),
                 environment.read_token.as_deref(),
             ),
+            health: health.clone(),
+            writing: Arc::default(),
+            deletions: Arc::default(),
         };
         let (port, routes) = match role.has_api() {
             true => (environment.port, api_routes(app.clone(), probes)),
@@ -275,15 +262,13 @@ impl Server {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|error| fail(format!("listen on {address}: {error}")))?;
-        let database = database.clone();
         Ok(Self {
             environment,
-            uri,
-            database,
+            database: clients.database.clone(),
             store,
             redis,
             health,
-            app,
+            caretaker: role.has_api().then(|| Caretaker::new(app, uri)),
             worker,
             listener,
             routes,
@@ -309,28 +294,33 @@ impl Server {
             );
             async move { health.watch(&database, &*store).await }
         });
-        let engine = self
+        let mut engine = self
             .worker
             .map(|(conduit, worker)| run_engine(conduit, worker, shutdown.clone()));
-        let preparing = prepare(self.app, self.redis, &self.uri);
-        let failure = tokio::select! {
-            prepared = preparing => match prepared {
-                Ok(()) => {
-                    self.health.prepared();
-                    raised(shutdown.clone()).await;
-                    None
-                }
-                Err(failure) => Some(failure),
-            },
-            () = raised(shutdown.clone()) => None,
+        let (caretaker, health) = (self.caretaker.as_ref(), &self.health);
+        let working = async {
+            if let Err(failure) = prepare(self.environment.role, self.redis, caretaker).await {
+                return failure;
+            }
+            health.prepared();
+            match caretaker {
+                Some(caretaker) => caretaker.run().await,
+                None => std::future::pending().await,
+            }
         };
-        if let Some(failure) = failure {
-            return Err(failure);
+        tokio::select! {
+            () = raised(shutdown.clone()) => {}
+            failure = working => return Err(failure),
+            failure = ended(&mut engine) => {
+                // A signal ends the engine too, and may be seen later than the end.
+                if !*shutdown.borrow() {
+                    return Err(failure);
+                }
+                engine = None;
+            }
         }
-        if let Some(engine) = engine
-            && let Err(error) = engine.await
-        {
-            tracing::error!(%error, "the worker died");
+        if engine.is_some() {
+            ended(&mut engine).await;
         }
         watching.abort();
         if tokio::time::timeout(HTTP_DRAIN, serving).await.is_err() {
@@ -342,7 +332,11 @@ impl Server {
 }
 
 /// Runs the engine, feeds it the configuration, publishes its status; ends when the engine has stopped.
-fn run_engine(conduit: Conduit, worker: Worker, shutdown: watch::Receiver<bool>) -> JoinHandle<()> {
+fn run_engine(
+    conduit: Conduit,
+    worker: Worker,
+    shutdown: watch::Receiver<bool>,
+) -> JoinHandle<Result<(), EngineDied>> {
     let worker = Arc::new(worker);
     tokio::spawn(async move {
         let following = tokio::spawn({
@@ -351,59 +345,46 @@ fn run_engine(conduit: Conduit, worker: Worker, shutdown: watch::Receiver<bool>)
         });
         let (stop_publishing, stopped) = oneshot::channel();
         let publishing = tokio::spawn(async move { worker.publish_status(stopped).await });
-        conduit.run_until(raised(shutdown)).await;
+        let ended = conduit.run_until(raised(shutdown)).await;
         following.abort();
         let _ = stop_publishing.send(());
         if let Err(error) = publishing.await {
             tracing::error!(%error, "the task that publishes the status died");
         }
+        ended
     })
 }
 
-/// Does the work of the start, asking until the servers are there: checks Redis, initiates the replica set, finishes
-/// deletions that were cut short.
-async fn prepare(app: App, redis: Option<Arc<RedisStore>>, uri: &str) -> Result<(), String> {
+/// Waits for the engine's end and says what went wrong, if anything; never ends where there is no engine.
+async fn ended(engine: &mut Option<JoinHandle<Result<(), EngineDied>>>) -> String {
+    let Some(engine) = engine else {
+        return std::future::pending().await;
+    };
+    match engine.await {
+        Ok(Ok(())) => "the worker ended".to_owned(),
+        Ok(Err(died)) => format!("the worker ended: {died}"),
+        Err(died) => format!("the worker ended: {died}"),
+    }
+}
+
+/// Does the work of the start, asking until the servers are there.
+async fn prepare(
+    role: Role,
+    redis: Option<Arc<RedisStore>>,
+    caretaker: Option<&Caretaker>,
+) -> Result<(), String> {
     if let Some(redis) = redis {
         let check = || redis.check();
         let mut wait = Duration::from_millis(100);
         while let Err(error) = check().await {
             if error.kind() == StateErrorKind::Invalid {
-                return Err(format!("Failed to create {}: {error}", app.role.subject()));
+                return Err(format!("Failed to create {}: {error}", role.subject()));
             }
             pause(&mut wait).await;
         }
     }
-    if !app.role.has_api() {
-        return Ok(());
-    }
-    let mut wait = Duration::from_millis(100);
-    while let Err(error) = conduit_mongo::initiate_replica_set(uri, REPLICA_SET_PATIENCE).await {
-        tracing::debug!(%error, "the replica set is not ready");
-        pause(&mut wait).await;
-    }
-    let mut wait = Duration::from_millis(100);
-    while !finish_deletions(&app).await {
-        pause(&mut wait).await;
+    if let Some(caretaker) = caretaker {
+        caretaker.start().await;
     }
     Ok(())
-}
-
-async fn pause(wait: &mut Duration) {
-    tokio::time::sleep(*wait).await;
-    *wait = (*wait * 2).min(Duration::from_secs(5));
-}
-
-async fn finish_deletions(app: &App) -> bool {
-    let Ok(entries) = app.catalog.list().await else {
-        return false;
-    };
-    for entry in entries {
-        let Some(deletion) = entry.deleting else { continue };
-        let name = &entry.config.collection_name;
-        if finish_deletion(app, name, deletion).await.is_err() {
-            return false;
-        }
-        tracing::info!(collection = %name, "finished a deletion that was cut short");
-    }
-    true
 }

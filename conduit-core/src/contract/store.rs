@@ -235,7 +235,8 @@ pub trait StateStore: fmt::Debug + Send + Sync + 'static {
     /// `Unavailable` (calling again is safe).
     async fn forget(&self, subscription: &SubscriptionId) -> Result<(), StateError>;
 
-    /// Drops all state of a collection, dead letters and lease too. Whoever still works on it is fenced.
+    /// Drops all state of a collection: dead letters, lease and processed ids too. Whoever still works on it is fenced. All but
+    /// the processed ids go at once; these follow, and a call cut short leaves some of them to a repeat or to their age.
     ///
     /// # Errors
     /// `Unavailable` (calling again is safe).

@@ -52,7 +52,7 @@ pub struct SubscriptionStatus {
     pub retry_length: u64,
     /// Dead letters.
     pub dlq_length: u64,
-    /// Deliveries a second, over the last ten seconds or so.
+    /// Deliveries a second, a mean over the last few seconds.
     pub rate: f64,
     /// Why the last failed attempt failed.
     pub last_error: Option<String>,
@@ -78,7 +78,9 @@ struct Inner {
 }
 
 /// How a rate is averaged.
-const RATE_WINDOW_MS: i64 = 5_000;
+const RATE_WINDOW_MS: i64 = 1_000;
+/// The weight of the past fades by this time constant.
+const RATE_MEMORY_MS: f64 = 3_000.0;
 
 impl StatusCell {
     pub(crate) fn new(id: &SubscriptionId, now: WallTime) -> Self {
@@ -196,8 +198,11 @@ impl Inner {
         if elapsed >= RATE_WINDOW_MS {
             // Counts of one process in one window are far below 2^52.
             #[allow(clippy::cast_precision_loss)]
-            let rate = self.window_count as f64 * 1000.0 / elapsed as f64;
-            self.status.rate = rate;
+            let (count, elapsed) = (self.window_count as f64, elapsed as f64);
+            let kept = (-elapsed / RATE_MEMORY_MS).exp();
+            let rate = self.status.rate * kept + count * 1000.0 / elapsed * (1.0 - kept);
+            // What fades is nothing in the end.
+            self.status.rate = if rate < 0.01 { 0.0 } else { rate };
             self.window_start = now;
             self.window_count = 0;
         }
@@ -224,5 +229,24 @@ mod tests {
         assert_eq!(cell.snapshot(at(10_000)).lag_seconds, Some(3.0));
         cell.set_progress(Some(true), None, None);
         assert_eq!(cell.snapshot(at(10_000)).lag_seconds, Some(0.0));
+    }
+
+    #[test]
+    fn the_rate_follows_what_is_delivered_and_fades() {
+        let id = SubscriptionId {
+            collection: CollectionName::new("c").unwrap(),
+            destination: DestinationId::new("d").unwrap(),
+        };
+        let at = WallTime::from_millis;
+        let cell = StatusCell::new(&id, at(0));
+        for millis in 0..20_000 {
+            cell.count(SettledAs::Delivered, None, at(millis));
+        }
+        let rate = cell.snapshot(at(20_000)).rate;
+        assert!((900.0..=1100.0).contains(&rate), "{rate}");
+        for second in 21..60 {
+            cell.snapshot(at(second * 1000));
+        }
+        assert!(cell.snapshot(at(60_000)).rate < 0.01);
     }
 }

@@ -74,7 +74,7 @@ async fn first_deliveries_stay_in_order_while_a_tenth_of_them_fails() {
     let (keys, total) = (500, 3_000);
     let world = World::new();
     let sink = RecordingSink::scripted(|record, before| {
-        let fails = before == 0 && (value_of(record).wrapping_mul(2_654_435_761) >> 7) % 10 == 0;
+        let fails = before == 0 && (value_of(record).wrapping_mul(2_654_435_761) >> 7).is_multiple_of(10);
         if fails {
             Answer::Fail(SinkError::rejected("no"))
         } else {

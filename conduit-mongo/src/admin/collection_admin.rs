@@ -5,10 +5,12 @@ use conduit_core::{ClusterTime, CollectionName};
 use mongodb::Database;
 use mongodb::error::Error;
 
-use super::error::{AdminError, AdminErrorKind};
+use super::error::{AdminError, AdminErrorKind, AdminField};
 use super::index;
 use super::layout::{CollectionLayout, Origin, StoredImages};
+use super::plan::{Found, plan};
 use super::server_version::ServerVersion;
+use super::step::Step;
 use crate::server_error::{code, code_of};
 
 /// The first version that stores images.
@@ -33,24 +35,36 @@ impl CollectionAdmin {
     ///
     /// Creates it or adopts what is there; turns images on or off; creates, changes or drops the unique index
     /// `conduit_key` over the key's fields, and `conduit_ttl`, by which documents expire at the time in their
-    /// field. An index of another name is never touched; if it does the same it serves instead. Not atomic:
-    /// on an error, what came before is done.
+    /// field. An index of another name is never touched; if it does the same it serves instead.
+    ///
+    /// A fault changes nothing: what can be seen by reading is checked first, and what was done before a later
+    /// change failed is undone. Others may see it meanwhile. What cannot be undone, say because the server is
+    /// away, the message names. Not cancel safe: dropped midway it leaves what was done; the same call finishes it.
     ///
     /// # Errors
-    /// `NotSupported` for a view or a time series, and for images before MongoDB 6.0. `Conflict` if documents
-    /// have the same key, or an index of the same fields has other options. `InvalidInput` if MongoDB does
-    /// not take a name. `Unavailable` otherwise.
-    pub async fn create_or_adopt(&self, spec: &CollectionLayout) -> Result<Origin, AdminError> {
-        if spec.images == StoredImages::On {
+    /// `NotSupported` for a view or a time series, for an expiry in a capped collection, and for images before
+    /// MongoDB 6.0. `Conflict` if documents have the same key, or an index of the same fields has other options.
+    /// `InvalidInput` if MongoDB does not take a name. `Unavailable` otherwise. All but the last name the field.
+    pub async fn create_or_adopt(&self, layout: &CollectionLayout) -> Result<Origin, AdminError> {
+        if layout.images == StoredImages::On {
             self.require_stored_images().await?;
         }
-        let (info, origin) = match self.find(&spec.name).await? {
-            Some(info) => (info, Origin::Adopted),
-            None => self.create(spec).await?,
+        let (found, origin) = match self.inspect(&layout.name).await? {
+            Some(found) => (found, Origin::Adopted),
+            None => self.create(layout).await?,
         };
-        refuse_what_cannot_be_watched(&spec.name, &info)?;
-        self.arrange_images(spec, &info).await?;
-        index::arrange(&self.database, spec).await?;
+        let mut done = Vec::new();
+        for step in plan(layout, &found)? {
+            match step.run(&self.database, &layout.name).await {
+                Ok(true) => done.push(step),
+                Ok(false) => {}
+                Err(failed) => {
+                    done.extend(failed.is_unknown.then_some(step));
+                    let left = self.undo(&layout.name, done, origin).await;
+                    return Err(failed.error.with_left(&left));
+                }
+            }
+        }
         Ok(origin)
     }
 
@@ -61,7 +75,7 @@ impl CollectionAdmin {
     pub async fn drop(&self, name: &CollectionName) -> Result<(), AdminError> {
         match self.database.run_command(doc! { "drop": name.as_str() }).await {
             Err(error) if code_of(&error) != Some(code::NAMESPACE_NOT_FOUND) => {
-                Err(AdminError::of(&error, &format!("drop the collection {name}")))
+                Err(AdminError::of(&error, &format!("drop the collection {name}")).about(AdminField::Name))
             }
             _ => Ok(()),
         }
@@ -105,61 +119,85 @@ impl CollectionAdmin {
             return Ok(());
         }
         let message = format!("old images and key schemas need mongodb 6.0 or newer; this is {version}");
-        Err(AdminError::new(AdminErrorKind::NotSupported, message))
+        Err(AdminError::new(AdminErrorKind::NotSupported, message).about(AdminField::Images))
     }
 
     async fn find(&self, name: &CollectionName) -> Result<Option<Document>, AdminError> {
         let command = doc! { "listCollections": 1, "filter": { "name": name.as_str() } };
         let doing = format!("look for the collection {name}");
-        let reply = self.database.run_command(command).await.map_err(cannot(&doing))?;
+        let reply = self
+            .database
+            .run_command(command)
+            .await
+            .map_err(|error| AdminError::of(&error, &doing).about(AdminField::Name))?;
         let batch = reply
             .get_document("cursor")
             .and_then(|cursor| cursor.get_array("firstBatch"));
         Ok(batch.ok().and_then(|found| found.first()?.as_document().cloned()))
     }
 
-    async fn create(&self, spec: &CollectionLayout) -> Result<(Document, Origin), AdminError> {
-        let mut command = doc! { "create": spec.name.as_str() };
-        if spec.images == StoredImages::On {
-            command.insert("changeStreamPreAndPostImages", doc! { "enabled": true });
-        }
-        let origin = match self.database.run_command(command).await {
-            Ok(_) => Origin::Created,
-            // Somebody else was faster.
-            Err(error) if code_of(&error) == Some(code::NAMESPACE_EXISTS) => Origin::Adopted,
-            Err(error) => {
-                return Err(AdminError::of(
-                    &error,
-                    &format!("create the collection {}", spec.name),
-                ));
-            }
+    /// What is known of the collection, if it is there and can be watched.
+    async fn inspect(&self, name: &CollectionName) -> Result<Option<Found>, AdminError> {
+        let Some(info) = self.find(name).await? else {
+            return Ok(None);
         };
-        let info = self.find(&spec.name).await?.ok_or_else(|| {
-            let message = format!("the collection {} was dropped while it was created", spec.name);
-            AdminError::new(AdminErrorKind::Conflict, message)
-        })?;
-        Ok((info, origin))
+        refuse_what_cannot_be_watched(name, &info)?;
+        let indexes = index::list(&self.database, name).await?;
+        Ok(Some(Found::new(&info, indexes)))
     }
 
-    async fn arrange_images(&self, spec: &CollectionLayout, info: &Document) -> Result<(), AdminError> {
-        let is_on = info
-            .get_document("options")
-            .and_then(|options| options.get_document("changeStreamPreAndPostImages"))
-            .and_then(|images| images.get_bool("enabled"))
-            .unwrap_or(false);
-        let wanted = match spec.images {
-            StoredImages::Keep => return Ok(()),
-            StoredImages::On => true,
-            StoredImages::Off => false,
-        };
-        if wanted == is_on {
-            return Ok(());
+    async fn create(&self, layout: &CollectionLayout) -> Result<(Found, Origin), AdminError> {
+        let name = &layout.name;
+        let mut command = doc! { "create": name.as_str() };
+        if layout.images == StoredImages::On {
+            command.insert("changeStreamPreAndPostImages", doc! { "enabled": true });
         }
-        let command =
-            doc! { "collMod": spec.name.as_str(), "changeStreamPreAndPostImages": { "enabled": wanted } };
-        let verb = if wanted { "on" } else { "off" };
-        let doing = format!("turn {verb} stored images of {}", spec.name);
-        self.database.run_command(command).await.map_err(cannot(&doing))?;
+        match self.database.run_command(command).await {
+            Ok(_) => Ok((Found::created(layout), Origin::Created)),
+            // Somebody else was faster.
+            Err(error) if code_of(&error) == Some(code::NAMESPACE_EXISTS) => {
+                let found = self.inspect(name).await?.ok_or_else(|| {
+                    let message = format!("the collection {name} was dropped while it was created");
+                    AdminError::new(AdminErrorKind::Conflict, message).about(AdminField::Name)
+                })?;
+                Ok((found, Origin::Adopted))
+            }
+            Err(error) => {
+                let doing = format!("create the collection {name}");
+                Err(AdminError::of(&error, &doing).about(AdminField::Name))
+            }
+        }
+    }
+
+    /// Undoes steps, the last one first, and drops the collection if it was created and nobody has written to it.
+    /// Returns what is left to undo; nothing more is tried when the server is away.
+    async fn undo(&self, name: &CollectionName, done: Vec<Step>, origin: Origin) -> Vec<String> {
+        let mut left = Vec::new();
+        let mut is_away = false;
+        for step in done.iter().rev().map(Step::inverse) {
+            if is_away {
+                left.push(step.describe(name));
+            } else if let Err(failed) = step.run(&self.database, name).await {
+                is_away = failed.is_unknown;
+                left.push(step.describe(name));
+            }
+        }
+        if origin == Origin::Created && (is_away || self.drop_if_empty(name).await.is_err()) {
+            left.push(format!("drop the collection {name}"));
+        }
+        left
+    }
+
+    async fn drop_if_empty(&self, name: &CollectionName) -> Result<(), AdminError> {
+        let command = doc! { "find": name.as_str(), "limit": 1, "projection": { "_id": 1 } };
+        let doing = format!("look for documents of {name}");
+        let reply = self.database.run_command(command).await.map_err(cannot(&doing))?;
+        let batch = reply
+            .get_document("cursor")
+            .and_then(|cursor| cursor.get_array("firstBatch"));
+        if batch.is_ok_and(Vec::is_empty) {
+            self.drop(name).await?;
+        }
         Ok(())
     }
 }
@@ -171,7 +209,7 @@ fn refuse_what_cannot_be_watched(name: &CollectionName, info: &Document) -> Resu
         _ => return Ok(()),
     };
     let message = format!("{name} is {what}, whose changes mongodb does not tell");
-    Err(AdminError::new(AdminErrorKind::NotSupported, message))
+    Err(AdminError::new(AdminErrorKind::NotSupported, message).about(AdminField::Name))
 }
 
 fn cannot(doing: &str) -> impl Fn(Error) -> AdminError {

@@ -19,10 +19,25 @@ pub enum AdminErrorKind {
     Unavailable,
 }
 
+/// What of a [`CollectionLayout`](super::CollectionLayout) an administration failed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AdminField {
+    /// The collection itself: its name, or what stands there under it.
+    Name,
+    /// The key schema's fields.
+    Key,
+    /// The field by which documents expire.
+    TimeToLive,
+    /// The stored images.
+    Images,
+}
+
 /// An administration that failed. The message is one lower-case line without document contents or secrets.
 #[derive(Debug)]
 pub struct AdminError {
     kind: AdminErrorKind,
+    field: Option<AdminField>,
     message: String,
     source: Option<Cause>,
 }
@@ -31,6 +46,7 @@ impl AdminError {
     pub(super) fn new(kind: AdminErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
+            field: None,
             message: message.into(),
             source: None,
         }
@@ -62,6 +78,7 @@ impl AdminError {
                 | code::FAILED_TO_PARSE
                 | code::TYPE_MISMATCH
                 | code::CANNOT_CREATE_INDEX
+                | code::INVALID_INDEX_SPECIFICATION_OPTION
                 | code::INVALID_OPTIONS
                 | code::INVALID_NAMESPACE,
             ) => (InvalidInput, format!("cannot {doing}: mongodb does not take it")),
@@ -69,15 +86,36 @@ impl AdminError {
         };
         Self {
             kind,
+            field: None,
             message,
             source: Some(Cause::of(error)),
         }
+    }
+
+    /// Names the field at fault, unless the fault is MongoDB's.
+    pub(super) fn about(mut self, field: AdminField) -> Self {
+        self.field = Some(field).filter(|_| self.kind != AdminErrorKind::Unavailable);
+        self
+    }
+
+    /// Adds to the message what could not be undone.
+    pub(super) fn with_left(mut self, left: &[String]) -> Self {
+        if !left.is_empty() {
+            self.message = format!("{}; what could not be undone: {}", self.message, left.join(", "));
+        }
+        self
     }
 
     /// Returns what to do about it.
     #[must_use]
     pub fn kind(&self) -> AdminErrorKind {
         self.kind
+    }
+
+    /// Returns what of the request is at fault; `None` if nothing of it is, or the request has no fields.
+    #[must_use]
+    pub fn field(&self) -> Option<AdminField> {
+        self.field
     }
 
     /// Returns the message without the cause.

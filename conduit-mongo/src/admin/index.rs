@@ -1,12 +1,11 @@
 //! The indexes that a collection is to have. Only those named `conduit_*` are ever changed or dropped.
 
 use bson::{Bson, Document, doc};
+use conduit_core::CollectionName;
 use mongodb::Database;
-use mongodb::error::Error;
 
 use super::error::AdminError;
 use super::layout::CollectionLayout;
-use crate::server_error::{code, code_of};
 
 /// The unique index over the key schema's fields.
 pub(super) const KEY_INDEX: &str = "conduit_key";
@@ -15,106 +14,99 @@ pub(super) const TTL_INDEX: &str = "conduit_ttl";
 
 /// An index as it is, or as it is to be.
 #[derive(Clone, PartialEq, Debug)]
-struct Index {
+pub(super) struct Index {
     name: String,
     fields: Vec<String>,
     is_unique: bool,
     expire_after_seconds: Option<i64>,
     /// Partial or sparse, or of another order or kind: then it is no substitute.
     is_special: bool,
+    /// All that MongoDB tells of it, or is told to make it.
+    document: Document,
 }
 
 impl Index {
-    fn of(document: &Document) -> Option<Self> {
+    /// Reads what `listIndexes` tells of an index.
+    pub(super) fn of(document: &Document) -> Option<Self> {
         let keys = document.get_document("key").ok()?;
+        let name = document.get_str("name").ok()?;
         let is_ascending = |(_, order): (&String, &Bson)| number(order) == Some(1);
         let special = ["partialFilterExpression", "sparse", "collation"];
+        let mut whole = document.clone();
+        // Older versions tell it, and newer ones do not take it back.
+        whole.remove("ns");
         Some(Self {
-            name: document.get_str("name").ok()?.to_owned(),
+            name: name.to_owned(),
             fields: keys.keys().cloned().collect(),
-            is_unique: document.get_bool("unique").unwrap_or(false),
+            // Of the one that every collection has it is not told.
+            is_unique: name == "_id_" || document.get_bool("unique").unwrap_or(false),
             expire_after_seconds: document.get("expireAfterSeconds").and_then(number),
             is_special: !keys.iter().all(is_ascending)
                 || special.iter().any(|option| document.contains_key(option)),
+            document: whole,
         })
     }
 
-    fn key(spec: &CollectionLayout) -> Option<Self> {
-        (!spec.key_fields.is_empty()).then(|| Self {
-            name: KEY_INDEX.to_owned(),
-            fields: spec.key_fields.clone(),
-            is_unique: true,
-            expire_after_seconds: None,
-            is_special: false,
-        })
+    /// The index that the key schema needs.
+    pub(super) fn key(layout: &CollectionLayout) -> Option<Self> {
+        let document = doc! { "name": KEY_INDEX, "key": ascending(&layout.key_fields), "unique": true };
+        (!layout.key_fields.is_empty()).then(|| Self::of(&document))?
     }
 
-    fn ttl(spec: &CollectionLayout) -> Option<Self> {
-        spec.ttl_attribute.as_ref().map(|field| Self {
-            name: TTL_INDEX.to_owned(),
-            fields: vec![field.clone()],
-            is_unique: false,
-            expire_after_seconds: Some(0),
-            is_special: false,
-        })
+    /// The index that the expiry needs.
+    pub(super) fn ttl(layout: &CollectionLayout) -> Option<Self> {
+        let keys = ascending(layout.ttl_attribute.as_slice());
+        let document = doc! { "name": TTL_INDEX, "key": keys, "expireAfterSeconds": 0 };
+        layout.ttl_attribute.as_ref().and_then(|_| Self::of(&document))
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn fields(&self) -> &[String] {
+        &self.fields
+    }
+
+    /// All that is needed to make it.
+    pub(super) fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// Whether it is Conduit's, to be changed and dropped.
+    pub(super) fn is_own(&self) -> bool {
+        [KEY_INDEX, TTL_INDEX].contains(&self.name())
+    }
+
+    /// Whether this is `wanted`, under its name.
+    pub(super) fn is_as(&self, wanted: &Self) -> bool {
+        self.name == wanted.name && self.is_unique == wanted.is_unique && self.serves_as(wanted)
     }
 
     /// Whether this index, under whatever name, does all that `wanted` is to do.
-    fn serves_as(&self, wanted: &Self) -> bool {
+    pub(super) fn serves_as(&self, wanted: &Self) -> bool {
         !self.is_special
             && self.fields == wanted.fields
             && self.is_unique >= wanted.is_unique
             && self.expire_after_seconds == wanted.expire_after_seconds
     }
 
-    fn document(&self) -> Document {
-        let keys: Document = self
-            .fields
-            .iter()
-            .map(|field| (field.clone(), Bson::Int32(1)))
-            .collect();
-        let mut document = doc! { "name": &self.name, "key": keys };
-        if self.is_unique {
-            document.insert("unique", true);
-        }
-        if let Some(seconds) = self.expire_after_seconds {
-            document.insert("expireAfterSeconds", seconds);
-        }
-        document
+    /// Whether no version of MongoDB lets `wanted` be made beside this one, which does not serve as it.
+    ///
+    /// Some versions also refuse others, say a unique one beside one that is not; that is left to them.
+    pub(super) fn rules_out(&self, wanted: &Self) -> bool {
+        !self.is_special && self.fields == wanted.fields && self.is_unique == wanted.is_unique
     }
 }
 
-/// Creates, changes and drops the collection's own indexes until they are as the specification says.
-pub(super) async fn arrange(database: &Database, spec: &CollectionLayout) -> Result<(), AdminError> {
-    let existing = list(database, spec).await?;
-    for (name, wanted) in [(KEY_INDEX, Index::key(spec)), (TTL_INDEX, Index::ttl(spec))] {
-        let own = existing.iter().find(|index| index.name == name);
-        if let (Some(own), Some(wanted)) = (own, &wanted)
-            && own == wanted
-        {
-            continue;
-        }
-        if own.is_some() {
-            drop_index(database, spec, name).await?;
-        }
-        if let Some(wanted) = wanted
-            && !existing
-                .iter()
-                .any(|index| index.name != name && index.serves_as(&wanted))
-        {
-            create(database, spec, &wanted).await?;
-        }
-    }
-    Ok(())
-}
-
-async fn list(database: &Database, spec: &CollectionLayout) -> Result<Vec<Index>, AdminError> {
+/// Lists the indexes of a collection.
+pub(super) async fn list(database: &Database, name: &CollectionName) -> Result<Vec<Index>, AdminError> {
     // No collection may have more than 64 indexes, so they come with the first reply.
-    let command = doc! { "listIndexes": spec.name.as_str(), "cursor": { "batchSize": 100 } };
+    let command = doc! { "listIndexes": name.as_str(), "cursor": { "batchSize": 100 } };
     let reply = database
         .run_command(command)
         .await
-        .map_err(|error| AdminError::of(&error, &format!("list the indexes of {}", spec.name)))?;
+        .map_err(|error| AdminError::of(&error, &format!("list the indexes of {name}")))?;
     let batch = reply
         .get_document("cursor")
         .and_then(|cursor| cursor.get_array("firstBatch"));
@@ -125,34 +117,11 @@ async fn list(database: &Database, spec: &CollectionLayout) -> Result<Vec<Index>
         .collect())
 }
 
-async fn create(database: &Database, spec: &CollectionLayout, index: &Index) -> Result<(), AdminError> {
-    let command = doc! { "createIndexes": spec.name.as_str(), "indexes": [index.document()] };
-    let doing = format!(
-        "make the index {} of {} over {}",
-        index.name,
-        spec.name,
-        index.fields.join(", ")
-    );
-    database
-        .run_command(command)
-        .await
-        .map_err(|error| AdminError::of(&error, &doing))?;
-    Ok(())
-}
-
-async fn drop_index(database: &Database, spec: &CollectionLayout, name: &str) -> Result<(), AdminError> {
-    const INDEX_NOT_FOUND: i32 = 27;
-    let is_gone = |error: &Error| matches!(code_of(error), Some(code::NAMESPACE_NOT_FOUND | INDEX_NOT_FOUND));
-    match database
-        .run_command(doc! { "dropIndexes": spec.name.as_str(), "index": name })
-        .await
-    {
-        Err(error) if !is_gone(&error) => Err(AdminError::of(
-            &error,
-            &format!("drop the index {name} of {}", spec.name),
-        )),
-        _ => Ok(()),
-    }
+fn ascending(fields: &[String]) -> Document {
+    fields
+        .iter()
+        .map(|field| (field.clone(), Bson::Int32(1)))
+        .collect()
 }
 
 fn number(value: &Bson) -> Option<i64> {
@@ -168,8 +137,6 @@ fn number(value: &Bson) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use conduit_core::CollectionName;
-
     use super::*;
 
     fn wanted() -> Index {
@@ -201,7 +168,19 @@ mod tests {
     }
 
     #[test]
-    fn an_index_reads_back_as_it_was_written() {
-        assert_eq!(Index::of(&wanted().document()), Some(wanted()));
+    fn the_index_of_the_id_serves_as_a_key_of_it() {
+        let layout = CollectionLayout {
+            key_fields: vec!["_id".to_owned()],
+            ..CollectionLayout::new(CollectionName::new("users").unwrap())
+        };
+        let index = Index::of(&doc! { "v": 2, "name": "_id_", "key": { "_id": 1 } }).unwrap();
+        assert!(index.serves_as(&Index::key(&layout).unwrap()));
+    }
+
+    #[test]
+    fn an_index_is_made_again_as_it_was() {
+        let told =
+            doc! { "v": 2, "name": TTL_INDEX, "key": { "a": 1 }, "expireAfterSeconds": 9, "hidden": true };
+        assert_eq!(Index::of(&told).unwrap().document(), &told);
     }
 }

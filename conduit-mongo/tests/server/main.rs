@@ -5,6 +5,7 @@
 
 mod administration;
 mod disturbances;
+mod faults;
 mod keys_and_images;
 mod positions;
 mod records;

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use conduit_core::StateStore;
-use conduit_mongo::CollectionAdmin;
+use conduit_mongo::{CollectionAdmin, CollectionLayout, ServerVersion, StoredImages};
+use tokio::sync::{Mutex, Notify};
 
 use super::auth::Tokens;
 use super::problem::Problem;
 use crate::bulletin::Bulletin;
-use crate::catalog::{Catalog, Entry};
+use crate::catalog::{Catalog, CollectionConfig, Entry, Faults};
 use crate::environment::Role;
+use crate::health::Health;
 
 /// The parts that handlers work with. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -20,6 +22,12 @@ pub(crate) struct App {
     pub(crate) store: Arc<dyn StateStore>,
     pub(crate) bulletin: Bulletin,
     pub(crate) tokens: Tokens,
+    pub(crate) health: Health,
+    /// Held by whoever changes the configuration, from its first look to its last write, so that a collection's indexes are
+    /// never made after one configuration while another is stored. Requests are read before it is taken.
+    pub(crate) writing: Arc<Mutex<()>>,
+    /// Told of every deletion that begins, so that it is finished whatever becomes of the request.
+    pub(crate) deletions: Arc<Notify>,
 }
 
 impl App {
@@ -31,5 +39,33 @@ impl App {
             .await?
             .filter(|entry| entry.deleting.is_none());
         entry.ok_or_else(|| Problem::not_found(name))
+    }
+
+    /// Makes the collection in MongoDB be what the configuration needs. Whoever calls it holds `writing`.
+    pub(crate) async fn prepare(&self, config: &CollectionConfig) -> Result<(), Problem> {
+        if config.needs_images() {
+            let version = self.admin.server_version().await?;
+            if version < ServerVersion::new(6, 0, 0) {
+                let field = if config.old_image {
+                    "old_image"
+                } else {
+                    "stream_enabled"
+                };
+                let message = format!("needs MongoDB 6.0 for pre- and post-images; the server is {version}");
+                return Err(Faults::of(field, message).into());
+            }
+        }
+        let layout = CollectionLayout {
+            name: config.collection_name.clone(),
+            key_fields: config.key_fields(),
+            ttl_attribute: config.ttl_attribute.clone(),
+            images: if config.needs_images() {
+                StoredImages::On
+            } else {
+                StoredImages::Keep
+            },
+        };
+        self.admin.create_or_adopt(&layout).await?;
+        Ok(())
     }
 }

@@ -1,25 +1,20 @@
 //! The dead letters of a collection.
 
-use std::collections::HashMap;
-
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use super::app::App;
+use super::parameters::Page;
+use super::path::Name;
 use super::problem::Problem;
-use crate::catalog::Faults;
-
-const DEFAULT_LIMIT: usize = 100;
-const MAX_LIMIT: usize = 1000;
 
 /// Lists dead letters, oldest first. The cursor is the id of the last one shown.
 pub(crate) async fn list(
     State(app): State<App>,
-    Path(name): Path<String>,
-    Query(query): Query<HashMap<String, String>>,
+    Name(name): Name,
+    Page { limit, after }: Page,
 ) -> Result<Response, Problem> {
-    let (after, limit) = read_page(&query)?;
     let entry = app.entry(&name).await?;
     // One more than asked for tells whether there is a next page.
     let mut items = app
@@ -36,31 +31,6 @@ pub(crate) async fn list(
         items.join(",")
     );
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
-}
-
-fn read_page(query: &HashMap<String, String>) -> Result<(Option<u64>, usize), Problem> {
-    let mut faults = Faults::default();
-    let limit = match query.get("limit").map(|text| text.parse::<usize>()) {
-        None => DEFAULT_LIMIT,
-        Some(Ok(limit)) if (1..=MAX_LIMIT).contains(&limit) => limit,
-        Some(_) => {
-            faults.add("limit", format!("must be a whole number from 1 to {MAX_LIMIT}"));
-            DEFAULT_LIMIT
-        }
-    };
-    let after = match query.get("cursor").map(|text| text.parse::<u64>()) {
-        None => None,
-        Some(Ok(after)) => Some(after),
-        Some(Err(_)) => {
-            faults.add("cursor", "must be the next_cursor of an earlier answer");
-            None
-        }
-    };
-    if faults.is_empty() {
-        Ok((after, limit))
-    } else {
-        Err(faults.into())
-    }
 }
 
 fn id_of(item: &str) -> Option<u64> {

@@ -39,7 +39,11 @@ pub(crate) async fn ready(State(probes): State<Probes>) -> Response {
 /// Prometheus' text.
 pub(crate) async fn metrics(State(probes): State<Probes>) -> Response {
     let collections: Vec<CollectionStatus> = probes.collections().await;
-    match probes.metrics.render(&collections, probes.open_streams()) {
+    let idle = match &probes.idle {
+        Some(idle) => idle.lengths(&probes.health, &collections).await,
+        None => Vec::new(),
+    };
+    match probes.metrics.render(&collections, &idle, probes.open_streams()) {
         Ok(text) => (
             [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
             text,

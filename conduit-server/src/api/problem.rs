@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::catalog::{CatalogError, Fault, Faults};
-use conduit_core::StateError;
+use conduit_core::{StateError, StateErrorKind};
 use conduit_mongo::{AdminError, AdminErrorKind};
 
 /// An error answer.
@@ -31,6 +31,10 @@ impl Problem {
             code,
             errors: Vec::new(),
         }
+    }
+
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
     }
 
     pub(crate) fn not_found(name: &str) -> Self {
@@ -99,7 +103,8 @@ impl From<AdminError> for Problem {
             }
             AdminErrorKind::Conflict => Self::conflict("index_conflict", message),
             _ => {
-                tracing::warn!(%error, source = ?std::error::Error::source(&error).map(ToString::to_string), "a request failed");
+                let source = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::warn!(%error, source, "a request failed");
                 Self::unavailable(format!("MongoDB cannot do it now: {message}"))
             }
         }
@@ -108,7 +113,11 @@ impl From<AdminError> for Problem {
 
 impl From<StateError> for Problem {
     fn from(error: StateError) -> Self {
-        tracing::warn!(%error, "a request failed");
+        // That it is down is said once, by who watches it.
+        match error.kind() {
+            StateErrorKind::Unavailable => tracing::debug!(%error, "a request failed"),
+            _ => tracing::warn!(%error, "a request failed"),
+        }
         Self::unavailable(format!("the state store cannot be reached: {error}"))
     }
 }

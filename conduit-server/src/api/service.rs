@@ -10,8 +10,9 @@ use conduit_core::{CollectionStatus, Handle};
 use conduit_mongo::MongoWatcher;
 
 use super::app::App;
+use super::idle::Idle;
 use super::problem::Problem;
-use super::{auth, collections, dead_letters, probes, status};
+use super::{auth, availability, collections, dead_letters, deletions, probes, status};
 use crate::bulletin::Bulletin;
 use crate::health::Health;
 use crate::metrics::Metrics;
@@ -24,6 +25,8 @@ pub(crate) struct Probes {
     pub(crate) bulletin: Bulletin,
     /// This process's own engine and watcher, if it has one.
     pub(crate) engine: Option<(Handle, MongoWatcher)>,
+    /// What is configured, where there is an API.
+    pub(crate) idle: Option<Idle>,
 }
 
 impl Probes {
@@ -62,8 +65,8 @@ pub(crate) fn api_routes(app: App, probes: Probes) -> Router {
     let collection = get(collections::get)
         .put(collections::replace)
         .patch(collections::patch)
-        .delete(collections::delete);
-    let api = Router::new()
+        .delete(deletions::delete);
+    let stored = Router::new()
         .route(
             "/api/collections",
             get(collections::list).post(collections::create),
@@ -75,6 +78,12 @@ pub(crate) fn api_routes(app: App, probes: Probes) -> Router {
             get(dead_letters::list).delete(not_implemented),
         )
         .route("/api/status", get(status::all))
+        .route_layer(axum::middleware::from_fn_with_state(
+            app.clone(),
+            availability::check,
+        ))
+        .with_state(app.clone());
+    let to_come = Router::new()
         .route("/api/collections/{name}/pause", any(not_implemented))
         .route("/api/collections/{name}/resume", any(not_implemented))
         .route("/api/collections/{name}/rewind", any(not_implemented))
@@ -84,9 +93,8 @@ pub(crate) fn api_routes(app: App, probes: Probes) -> Router {
         .route("/api/filters/test", any(not_implemented))
         .route("/openapi.json", any(not_implemented))
         .route("/docs", any(not_implemented))
-        .route("/", any(not_implemented))
-        .with_state(app.clone());
-    finish(api.merge(probe_routes(probes)), app)
+        .route("/", any(not_implemented));
+    finish(stored.merge(to_come).merge(probe_routes(probes)), app)
 }
 
 fn finish(routes: Router, app: App) -> Router {

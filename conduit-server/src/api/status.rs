@@ -1,7 +1,7 @@
 //! How collections and their destinations do.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use conduit_core::{
     CollectionStatus, DestinationId, QueueLengths, SubscriptionId, SubscriptionPhase, SubscriptionStatus,
     WallTime, WorkerId,
@@ -9,6 +9,7 @@ use conduit_core::{
 use serde_json::{Value, json};
 
 use super::app::App;
+use super::path::Name;
 use super::problem::Problem;
 use crate::catalog::{Destination, Entry};
 use crate::timestamp::rfc3339;
@@ -23,7 +24,7 @@ pub(crate) async fn all(State(app): State<App>) -> Result<Json<Vec<Value>>, Prob
     Ok(Json(shown))
 }
 
-pub(crate) async fn one(State(app): State<App>, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn one(State(app): State<App>, Name(name): Name) -> Result<Json<Value>, Problem> {
     let entry = app.entry(&name).await?;
     let statuses = app.bulletin.statuses().await?;
     Ok(Json(show(&app, &entry, &statuses).await?))

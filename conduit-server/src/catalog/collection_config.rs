@@ -25,8 +25,8 @@ const KNOWN: &str = "collection_name, primary_key, sort_key, stream_enabled, old
                      deletion_protection, image_format, destinations";
 
 impl CollectionConfig {
-    /// Reads and checks a body. `stored` is the configuration that it replaces: a key schema that is left out stays, and a
-    /// masked secret keeps its stored value.
+    /// Reads and checks a body. `stored` is the configuration that it replaces: each field of the key schema that is left
+    /// out stays, and a masked secret keeps its stored value.
     ///
     /// # Errors
     /// Every fault of the body.
@@ -42,6 +42,8 @@ impl CollectionConfig {
     fn collect(body: Value, stored: Option<&Self>, faults: &mut Faults) -> Option<Self> {
         let mut fields = Fields::of(body, "", faults)?;
         let collection_name = read_name(&mut fields, stored);
+        let has_primary_key =
+            fields.has("primary_key") || stored.is_some_and(|stored| stored.primary_key.is_some());
         let primary_key = read_field_name(&mut fields, "primary_key");
         let sort_key = read_field_name(&mut fields, "sort_key");
         let ttl_attribute = read_field_name(&mut fields, "ttl_attribute");
@@ -57,16 +59,14 @@ impl CollectionConfig {
             }
         };
         let destinations = fields.array("destinations").unwrap_or_default();
-        let (primary_key, sort_key) = match (primary_key, sort_key, stored) {
-            (None, None, Some(stored)) => (stored.primary_key.clone(), stored.sort_key.clone()),
-            (primary_key, sort_key, _) => (primary_key, sort_key),
-        };
-        if sort_key.is_some() && primary_key.is_none() {
+        if sort_key.is_some() && !has_primary_key {
             fields.fault("sort_key", "needs primary_key");
         }
         if sort_key.is_some() && sort_key == primary_key {
             fields.fault("sort_key", "must be another field than primary_key");
         }
+        let primary_key = primary_key.or_else(|| stored?.primary_key.clone());
+        let sort_key = sort_key.or_else(|| stored?.sort_key.clone());
         let stored = stored.map_or(&[][..], |stored| &stored.destinations);
         let destinations = Destination::read_all(destinations, stored, fields.faults());
         fields.finish(KNOWN);
@@ -161,10 +161,8 @@ fn check_collection_name(name: &str) -> Result<(), &'static str> {
     if name.contains('$') || name.contains('\0') || name.contains(':') {
         return Err("cannot hold `$`, `:` or NUL");
     }
-    if name.chars().any(char::is_control) {
-        return Err("cannot hold control characters");
-    }
-    if name.starts_with("system.") || name.contains(".system.") || name == "system" {
+    // MongoDB takes neither.
+    if name.starts_with("system.") || name.contains(".system.") {
         return Err("cannot be a system collection");
     }
     if name == super::CATALOG_COLLECTION {
@@ -251,8 +249,11 @@ mod tests {
             "a:b",
             "a$b",
             "system.users",
+            "system.",
+            "a.system.b",
             "config.collections",
             ".a",
+            "a.",
             "a..b",
             "a\u{0}b",
             &"x".repeat(191),
@@ -263,7 +264,15 @@ mod tests {
                 "{name:?} was taken"
             );
         }
-        for name in ["orders", "a.b", "Ünïcode", "with-dash_1"] {
+        for name in [
+            "orders",
+            "a.b",
+            "Ünïcode",
+            "with-dash_1",
+            "system",
+            "a\tb",
+            "config.other",
+        ] {
             assert!(
                 CollectionConfig::read(json!({ "collection_name": name }), None).is_ok(),
                 "{name:?}"
@@ -301,5 +310,30 @@ mod tests {
         let read = CollectionConfig::read(json!({"stream_enabled": true}), Some(&stored)).unwrap();
         assert_eq!(read.primary_key.as_deref(), Some("pk"));
         assert!(read.needs_images());
+    }
+
+    #[test]
+    fn each_field_of_a_key_schema_stays_by_itself() {
+        let body = json!({"collection_name": "c", "primary_key": "pk", "sort_key": "sk"});
+        let stored = CollectionConfig::read(body, None).unwrap();
+        for body in [
+            json!({"primary_key": "pk"}),
+            json!({"sort_key": "sk"}),
+            json!({"primary_key": null, "sort_key": null}),
+        ] {
+            let read = CollectionConfig::read(body.clone(), Some(&stored)).unwrap();
+            assert_eq!(read.key_fields(), ["pk", "sk"], "{body}");
+        }
+        // Another value is no fault of the body; whoever compares refuses it.
+        for body in [json!({"primary_key": "sk"}), json!({"sort_key": "pk"})] {
+            let read = CollectionConfig::read(body, Some(&stored)).unwrap();
+            assert_ne!(read.key_fields(), stored.key_fields());
+        }
+    }
+
+    #[test]
+    fn a_wrong_primary_key_is_one_fault_not_two() {
+        let body = json!({"collection_name": "c", "primary_key": 3, "sort_key": "s"});
+        assert_eq!(places(body), ["primary_key"]);
     }
 }

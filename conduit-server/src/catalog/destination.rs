@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
+use super::endpoint::check_endpoint;
 use super::faults::{Faults, Fields, kind_of, parse_duration, show_duration};
 
 /// What is shown in place of a secret; sent back, it keeps the stored one.
@@ -204,36 +205,6 @@ fn read_endpoint(fields: &mut Fields<'_>) -> Option<Url> {
     };
     fields.fault("endpoint", message);
     None
-}
-
-/// Checks an endpoint; the message never repeats it, since it may hold a password.
-fn check_endpoint(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|error| format!("must be an http or https URL: {error}"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err("must be an http or https URL".to_owned());
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("cannot hold user info: use bearer_token".to_owned());
-    }
-    if url.fragment().is_some() {
-        return Err("cannot hold a fragment (#)".to_owned());
-    }
-    let is_link_local = match url.host() {
-        None => return Err("must name a host".to_owned()),
-        Some(url::Host::Ipv4(address)) => address.is_link_local(),
-        Some(url::Host::Ipv6(address)) => {
-            address.is_unicast_link_local()
-                || address
-                    .to_ipv4_mapped()
-                    .is_some_and(|mapped| mapped.is_link_local())
-                || address.segments() == [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254]
-        }
-        Some(url::Host::Domain(_)) => false,
-    };
-    if is_link_local {
-        return Err("link-local and cloud metadata addresses are refused".to_owned());
-    }
-    Ok(url)
 }
 
 fn read_timeout(fields: &mut Fields<'_>) -> Duration {

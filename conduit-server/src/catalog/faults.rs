@@ -31,6 +31,11 @@ impl Faults {
         self.0
     }
 
+    /// Returns `value` unless there are faults.
+    pub(crate) fn or<T>(self, value: T) -> Result<T, Self> {
+        if self.is_empty() { Ok(value) } else { Err(self) }
+    }
+
     /// One fault alone.
     pub(crate) fn of(field: impl Into<String>, message: impl Into<String>) -> Self {
         let mut faults = Self::default();
@@ -77,6 +82,11 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn faults(&mut self) -> &mut Faults {
         self.faults
+    }
+
+    /// Whether a field is given and not `null`, be it right or wrong.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.object.get(name).is_some_and(|value| !value.is_null())
     }
 
     /// Takes a field out; `null` is the same as absent.

@@ -2,6 +2,7 @@
 
 mod collection_config;
 mod destination;
+mod endpoint;
 mod entry;
 mod faults;
 mod store;

@@ -2,6 +2,7 @@
 
 use bson::{Document, doc};
 use conduit_core::CollectionName;
+use conduit_mongo::describe;
 use futures_util::TryStreamExt;
 use mongodb::error::{Error as MongoError, ErrorKind, WriteFailure};
 use mongodb::options::{CollectionOptions, ReadConcern, WriteConcern};
@@ -32,8 +33,7 @@ impl From<MongoError> for CatalogError {
 impl std::fmt::Display for CatalogError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            // The driver's text may hold the server's answer, but neither documents nor credentials.
-            Self::Unavailable(error) => write!(f, "MongoDB cannot be reached: {}", error.kind),
+            Self::Unavailable(error) => write!(f, "MongoDB cannot be reached: {}", describe(error)),
             Self::Unreadable(name) => write!(f, "the stored configuration of {name} cannot be read"),
             Self::Exists => f.write_str("the collection is configured already"),
             Self::Changed => f.write_str("the configuration was changed by somebody else meanwhile"),
@@ -119,6 +119,16 @@ impl Catalog {
             0 => Err(CatalogError::Changed),
             _ => Ok(()),
         }
+    }
+
+    /// Notes that the documents of a collection that is being deleted are dropped: what is left of the deletion keeps those
+    /// that somebody writes from now on.
+    pub(crate) async fn note_dropped(&self, name: &CollectionName) -> Result<(), CatalogError> {
+        let deletion = bson::serialize_to_bson(&Deletion::KeepData).map_err(MongoError::custom)?;
+        let filter = doc! { "_id": name.as_str(), "deleting": { "$exists": true } };
+        let update = doc! { "$set": { "deleting": deletion } };
+        self.entries.update_one(filter, update).await?;
+        Ok(())
     }
 
     /// Removes a configuration whose deletion is finished.

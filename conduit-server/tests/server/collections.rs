@@ -30,11 +30,12 @@ async fn stored(world: &World) -> Vec<Document> {
     cursor.try_collect().await.unwrap()
 }
 
-/// Runs the same on a server in one process, and on API and worker apart.
+/// A server in one process, API and worker apart, and a trial server: the same must hold for each.
 async fn start_all(world: &World) -> Vec<(Server, Option<Server>)> {
     vec![
         (world.start("run").await, None),
         (world.start("api").await, Some(world.start("worker").await)),
+        (world.start("dev").await, None),
     ]
 }
 

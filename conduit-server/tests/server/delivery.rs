@@ -244,6 +244,74 @@ async fn metrics_speak_of_every_destination() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn metrics_speak_of_the_dead_letters_of_a_stream_that_is_off() {
+    let mut world = World::new().await;
+    let receiver = Receiver::start().await;
+    receiver.answer_with(|_| Answer::Status(500));
+    let server = world.start("run").await;
+    let mut body = streaming("users", &receiver);
+    body["destinations"][0]["max_retries"] = json!(0);
+    server.api.create(body).await;
+    insert(&world.collection("users"), "a", 1).await;
+    server
+        .api
+        .until_status("users", "d", |status| status["dlq_length"] == 1)
+        .await;
+    server.api.patch("users", json!({"stream_enabled": false})).await;
+    let dead = "conduit_dlq_length{collection=\"users\",destination=\"d\"} 1";
+    let waiting = "conduit_retry_queue_length{collection=\"users\",destination=\"d\"} 0";
+    let metrics = async || {
+        server
+            .api
+            .try_text("GET", "/metrics", "", Vec::new())
+            .await
+            .unwrap()
+    };
+    loop {
+        let status = server.api.get("/api/collections/users/status").await;
+        let text = metrics().await.1;
+        let is_off =
+            status["destinations"][0]["state"] == "disabled" && text.contains("conduit_watchers_active 0");
+        if is_off && text.contains(dead) && text.contains(waiting) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // Without Redis they are left out, and nothing else is.
+    world.redis.stop().await.unwrap();
+    loop {
+        let (status, text) = metrics().await;
+        assert!(status.is_success() && text.contains("conduit_watchers_active 0"));
+        if !text.contains("conduit_dlq_length{") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(server.stop().await.success());
+}
+
+/// Each change stream holds a connection while it waits; with the driver's ten for all, streams and requests waited for
+/// each other.
+#[tokio::test(flavor = "multi_thread")]
+async fn forty_streams_in_one_process_do_not_wait_for_each_other() {
+    let world = World::new().await;
+    let receiver = Receiver::start().await;
+    let server = world.start("run").await;
+    for number in 0..40 {
+        let name = format!("c{number}");
+        server.api.create(streaming(&name, &receiver)).await;
+        insert(&world.collection(&name), "a", number).await;
+        receiver.wait_for(usize::try_from(number).unwrap() + 1).await;
+    }
+    for number in 0..40 {
+        insert(&world.collection(&format!("c{number}")), "b", number).await;
+    }
+    receiver.wait_for_events(80, PATIENCE).await;
+    Ledger::of_acknowledged(&receiver.received()).assert_clean();
+    assert!(server.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_collection_dropped_and_made_again_by_somebody_else_goes_on() {
     let world = World::new().await;
     let receiver = Receiver::start().await;

@@ -196,13 +196,14 @@ impl Api {
         }
     }
 
-    pub(crate) async fn try_text(
+    /// Calls and returns the answer's status, content type and text.
+    pub(crate) async fn try_typed(
         &self,
         method: &str,
         path: &str,
         content_type: &str,
         body: Vec<u8>,
-    ) -> Result<(StatusCode, String), hyper_util::client::legacy::Error> {
+    ) -> Result<(StatusCode, String, String), hyper_util::client::legacy::Error> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base));
@@ -217,13 +218,32 @@ impl Api {
             .request(request.body(Full::new(Bytes::from(body))).unwrap())
             .await?;
         let status = response.status();
+        let answered_type = response.headers().get("content-type");
+        let answered_type = answered_type
+            .map_or("", |value| value.to_str().unwrap())
+            .to_owned();
         let bytes = response
             .into_body()
             .collect()
             .await
             .map(|body| body.to_bytes())
             .unwrap_or_default();
-        Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
+        Ok((
+            status,
+            answered_type,
+            String::from_utf8_lossy(&bytes).into_owned(),
+        ))
+    }
+
+    pub(crate) async fn try_text(
+        &self,
+        method: &str,
+        path: &str,
+        content_type: &str,
+        body: Vec<u8>,
+    ) -> Result<(StatusCode, String), hyper_util::client::legacy::Error> {
+        let (status, _, text) = self.try_typed(method, path, content_type, body).await?;
+        Ok((status, text))
     }
 
     pub(crate) async fn try_call(

@@ -9,6 +9,8 @@ mod chaos;
 mod collections;
 mod configuration;
 mod delivery;
+mod outages;
 mod readme;
+mod requests;
 mod start;
 mod state;

@@ -29,12 +29,24 @@ async fn every_curl_of_the_readme_does_what_it_says() {
         return;
     }
     let world = World::new().await;
-    let server = world.start("run").await;
+    let nothing = [("MONGODB_URI", ""), ("MONGODB_DATABASE", ""), ("REDIS_URI", "")];
+    let alone = world.start("run").await;
+    check(&alone.api.base).await;
+    assert!(alone.stop().await.success());
+    let (api, worker) = (world.start("api").await, world.start("worker").await);
+    check(&api.api.base).await;
+    assert!(api.stop().await.success() && worker.stop().await.success());
+    let dev = world.start_with("dev", &nothing).await;
+    check(&dev.api.base).await;
+    assert!(dev.stop().await.success());
+}
+
+async fn check(base: &str) {
     let blocks = blocks();
     let promised: usize = blocks.iter().map(|(_, statuses)| statuses.len()).sum();
     assert!(promised >= 10, "the README's examples are found: {blocks:?}");
     for (block, statuses) in blocks {
-        let block = block.replace("http://127.0.0.1:8080", &server.api.base);
+        let block = block.replace("http://127.0.0.1:8080", base);
         let script =
             format!("curl() {{ command curl -o /dev/null -w '%{{http_code}}\\n' \"$@\"; }}\n{block}");
         let output = tokio::task::spawn_blocking(move || Command::new("bash").args(["-c", &script]).output());
@@ -42,5 +54,4 @@ async fn every_curl_of_the_readme_does_what_it_says() {
         let got = String::from_utf8(output.stdout).unwrap();
         assert_eq!(got.lines().collect::<Vec<&str>>(), statuses, "{block}");
     }
-    assert!(server.stop().await.success());
 }

@@ -7,7 +7,7 @@ use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
 use conduit_core::{ProcessedId, SubscriptionId, WallTime};
 
 use super::error::Failure;
-use super::tables::{PROCESSED, PROGRESS, Tables, names, read_table};
+use super::tables::{PROCESSED, PROGRESS, Tables, after, names, read_table};
 use crate::encoding::{Progress, read};
 
 /// How long an id is remembered.
@@ -48,6 +48,23 @@ impl Tables<'_> {
                 .insert((expiry, collection, destination, id.as_str()), ())?;
         }
         Ok(true)
+    }
+
+    /// Drops at most `most` ids of a collection; whether that were all.
+    pub(super) fn forget_processed(&mut self, collection: &str, most: usize) -> Result<bool, Failure> {
+        let end = after(collection);
+        let all = (collection, "", "")..(end.as_str(), "", "");
+        let mut ids = self.processed.extract_from_if(all, |_, _| true)?;
+        for _ in 0..most {
+            let Some(found) = ids.next() else {
+                return Ok(true);
+            };
+            let (key, known) = found?;
+            let (collection, destination, id) = key.value();
+            self.expiries
+                .remove((known.value().1, collection, destination, id))?;
+        }
+        Ok(false)
     }
 
     fn prune(&mut self, now: WallTime, most: usize) -> Result<(), Failure> {

@@ -20,6 +20,9 @@ use super::subscription::Applied;
 use super::{processed, queue};
 use crate::rules;
 
+/// How many processed ids one transaction drops, so that commits do not wait for long.
+const FORGOTTEN_AT_ONCE: usize = 10_000;
+
 /// Keeps state in one file of this machine, for one process at a time.
 ///
 /// Every change is on the disk before it is answered: a group of commits is one transaction with one flush. The file is
@@ -256,7 +259,16 @@ impl StateStore for EmbeddedStore {
     async fn forget_collection(&self, collection: &CollectionName) -> Result<(), StateError> {
         let collection = collection.clone();
         let forget = move |file: &StateFile| {
-            file.write(|tables| Ok(Outcome::Keep(tables.forget_collection(collection.as_str())?)))
+            file.write(|tables| Ok(Outcome::Keep(tables.forget_collection(collection.as_str())?)))?;
+            // Nobody adds to them any more, because the lease went with the state.
+            let mut is_done = false;
+            while !is_done {
+                is_done = file.write(|tables| {
+                    let is_done = tables.forget_processed(collection.as_str(), FORGOTTEN_AT_ONCE)?;
+                    Ok(Outcome::Keep(is_done))
+                })?;
+            }
+            Ok(())
         };
         self.on_file(forget).await
     }

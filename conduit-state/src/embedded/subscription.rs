@@ -161,7 +161,7 @@ impl Tables<'_> {
         Ok(())
     }
 
-    /// Drops all of a collection.
+    /// Drops all of a collection but its processed ids.
     pub(super) fn forget_collection(&mut self, collection: &str) -> Result<(), Failure> {
         let end = after(collection);
         let end = end.as_str();

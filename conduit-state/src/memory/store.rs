@@ -236,6 +236,7 @@ impl StateStore for MemoryStore {
     }
 
     async fn forget_collection(&self, collection: &CollectionName) -> Result<(), StateError> {
+        // Its processed ids are in it.
         self.shared().collections.remove(collection);
         Ok(())
     }

@@ -16,11 +16,11 @@
 //! | `cdc:state:poisoned:<collection>:<destination>` | set | keys whose last settled record was given up |
 //! | `cdc:state:dead:<collection>` | hash | id of a dead letter → its destination, key and sequence |
 //! | `cdc:state:counts:<collection>` | hash | `last-dead`: the last id; `dead:<destination>`: how many |
-//! | `cdc:state:processed` | hash | hour → how many processed keys were written in it |
+//! | `cdc:state:processed` | hash | hour → how many processed keys were written in it, also of collections forgotten since |
 //! | `cdc:state:status:<worker>` | string | what a worker says of itself |
 //! | `cdc:state:workers` | sorted set | workers by the moment of their last status |
 
-use conduit_core::{ProcessedId, SubscriptionId};
+use conduit_core::{CollectionName, ProcessedId, SubscriptionId};
 
 /// The channel on which changes of the configuration are told.
 pub(super) const CONFIG_CHANGE: &str = "cdc:config-change";
@@ -62,6 +62,19 @@ pub(super) fn processed(subscription: &SubscriptionId, id: &ProcessedId) -> Stri
     )
 }
 
+/// The pattern of `SCAN` that all processed keys of a collection match, and no others: no name holds a `:`.
+pub(super) fn processed_of(collection: &CollectionName) -> String {
+    let mut pattern = String::from("cdc:processed:");
+    for character in collection.as_str().chars() {
+        if matches!(character, '*' | '?' | '[' | ']' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern.push_str(":*");
+    pattern
+}
+
 pub(super) fn dead(subscription: &SubscriptionId) -> String {
     format!("cdc:dlq:{}", subscription.collection)
 }
@@ -72,4 +85,15 @@ pub(super) fn dead_count(subscription: &SubscriptionId) -> (String, String) {
         format!("cdc:state:counts:{}", subscription.collection),
         format!("dead:{}", subscription.destination),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_takes_the_name_literally() {
+        let pattern = processed_of(&CollectionName::new(r"a*[b]?\").unwrap());
+        assert_eq!(pattern, r"cdc:processed:a\*\[b\]\?\\:*");
+    }
 }

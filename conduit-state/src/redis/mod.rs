@@ -4,6 +4,7 @@ mod commit;
 mod config_changes;
 mod dead_letters;
 mod error;
+mod forget;
 mod keys;
 mod link;
 mod open;

@@ -16,10 +16,10 @@ use super::commit::{Applied, CommitCall, answer};
 use super::error::{from_client, unexpected};
 use super::link::Link;
 use super::open::{load_call, loaded, open_call, opened};
-use super::reply::{bytes, list, number, verdict};
-use super::script::{COMMIT, FORGET, RELEASE, RENEW};
+use super::reply::{bytes, list, number};
+use super::script::{COMMIT, RELEASE, RENEW};
 use super::settings::RedisSettings;
-use super::{dead_letters, keys};
+use super::{dead_letters, forget, keys};
 use crate::encoding::{Progress, Waiting, read};
 use crate::refusal;
 
@@ -258,16 +258,11 @@ impl StateStore for RedisStore {
     }
 
     async fn forget(&self, subscription: &SubscriptionId) -> Result<(), StateError> {
-        let mut call = FORGET.call();
-        call.arg(subscription.collection.as_str())
-            .arg(subscription.destination.as_str());
-        verdict(self.link.ask(&call).await?).map(drop)
+        forget::subscription(&self.link, subscription).await
     }
 
     async fn forget_collection(&self, collection: &CollectionName) -> Result<(), StateError> {
-        let mut call = FORGET.call();
-        call.arg(collection.as_str());
-        verdict(self.link.ask(&call).await?).map(drop)
+        forget::collection(&self.link, collection).await
     }
 
     async fn ping(&self) -> Result<(), StateError> {

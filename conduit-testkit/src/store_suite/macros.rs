@@ -31,7 +31,8 @@ macro_rules! state_store_suite {
                 an_expired_lease_that_nobody_took_is_renewed
                 loading_without_the_lease_is_fenced
                 one_of_many_concurrent_openers_holds_the_lease
-                epochs_never_go_back_when_a_collection_was_forgotten;
+                epochs_never_go_back_when_a_collection_was_forgotten
+                a_lease_of_a_forgotten_collection_does_not_come_back;
             commit: a_commit_changes_everything_it_names
                 a_refused_commit_in_a_group_changes_nothing_and_the_others_are_applied
                 commits_of_one_subscription_in_a_group_follow_each_other
@@ -57,6 +58,7 @@ macro_rules! state_store_suite {
                 nothing_is_pruned_by_a_position_without_token
                 poisoned_keys_survive_until_they_are_cured
                 processed_ids_are_found_by_subscription
+                forgetting_a_collection_drops_its_processed_ids_and_no_others
                 dead_letters_have_the_fields_of_the_contract
                 dead_letters_are_paged_by_growing_id
                 dead_letters_are_counted_by_subscription

@@ -2,11 +2,13 @@
 
 use std::error::Error;
 
-use conduit_core::{ParkedRecord, Position, ProcessedId, QueueLengths, RecordKey, Sequence, WallTime};
+use conduit_core::{
+    CollectionName, ParkedRecord, Position, ProcessedId, QueueLengths, RecordKey, Sequence, WallTime,
+};
 use serde_json::{Value, json};
 
 use super::super::samples::{at, collection, destination, record, retry_parked, stored_position, token};
-use super::super::scene::{advance, commit, dead, orders, subscription};
+use super::super::scene::{advance, commit, dead, orders, request_of, subscription};
 use super::super::{Scene, StoreHarness};
 
 pub async fn settled_ahead_survives_and_is_pruned_by_the_advance<H: StoreHarness>(mut scene: Scene<H>) {
@@ -113,6 +115,44 @@ pub async fn processed_ids_are_found_by_subscription<H: StoreHarness>(mut scene:
         .unwrap();
     assert_eq!(elsewhere, [false; 3]);
     assert!(scene.store().processed(&orders(), &[]).await.unwrap().is_empty());
+}
+
+/// What is left of a deleted collection would keep records of the next one of its name from being delivered.
+pub async fn forgetting_a_collection_drops_its_processed_ids_and_no_others<H: StoreHarness>(
+    mut scene: Scene<H>,
+) {
+    // More than a store would drop in one go; names that a pattern or a prefix might mistake for each other.
+    const MANY: u32 = 12_000;
+    let names = ["order?[s]*", "orders", "order?[s]*2", "order", "*"].map(collection);
+    let ids = |name: &CollectionName| -> Vec<ProcessedId> {
+        let count = if *name == names[0] { MANY } else { 3 };
+        (0..count)
+            .map(|n| ProcessedId::of(&record(name, n, "a")))
+            .collect()
+    };
+    for name in &names {
+        let (lease, _) = scene.take_with(&request_of(name, "w1")).await;
+        let mut first = commit(&lease, 1);
+        first.processed = ids(name);
+        scene.commit(&first).await;
+    }
+    for _ in 0..2 {
+        scene.store().forget_collection(&names[0]).await.unwrap();
+    }
+    scene.reopen().await;
+    for name in &names {
+        // A new life of the forgotten one: ids of the old one would be of its generation.
+        scene.take_with(&request_of(name, "w1")).await;
+        let found = scene
+            .store()
+            .processed(&subscription(name.as_str(), "http-1"), &ids(name))
+            .await
+            .unwrap();
+        assert!(
+            found.iter().all(|&is_found| is_found != (*name == names[0])),
+            "{name}"
+        );
+    }
 }
 
 fn id_of(letter: &str) -> u64 {

@@ -224,3 +224,31 @@ pub async fn epochs_never_go_back_when_a_collection_was_forgotten<H: StoreHarnes
         .refused(&commit(&first, 1), &second, StateErrorKind::Fenced)
         .await;
 }
+
+/// A worker that learns late of a deletion still renews, and gives back, the lease that it had.
+pub async fn a_lease_of_a_forgotten_collection_does_not_come_back<H: StoreHarness>(mut scene: Scene<H>) {
+    let (old, _) = scene.take("w1").await;
+    scene.store().forget_collection(&old.collection).await.unwrap();
+    for _ in 0..2 {
+        let renewed = scene
+            .store()
+            .renew(std::slice::from_ref(&old), Duration::from_secs(60))
+            .await
+            .unwrap();
+        assert_eq!(renewed[0].as_ref().unwrap_err().kind(), StateErrorKind::Fenced);
+        scene.store().release(&old).await.unwrap();
+        let error = scene.store().load(&old, &[start("http-1")]).await.unwrap_err();
+        assert_eq!(error.kind(), StateErrorKind::Fenced, "{error}");
+        scene.reopen().await;
+    }
+    // Another one takes it at once, and keeps it.
+    let (new, _) = scene.take("w2").await;
+    scene.store().release(&old).await.unwrap();
+    let renewed = scene
+        .store()
+        .renew(&[old, new], Duration::from_secs(60))
+        .await
+        .unwrap();
+    assert_eq!(renewed[0].as_ref().unwrap_err().kind(), StateErrorKind::Fenced);
+    assert!(renewed[1].is_ok(), "{renewed:?}");
+}

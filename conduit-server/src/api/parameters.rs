@@ -1,0 +1,157 @@
+//! What stands behind the `?` of a path.
+
+use std::collections::BTreeMap;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use url::form_urlencoded;
+
+use super::problem::Problem;
+use crate::catalog::Faults;
+
+const DEFAULT_LIMIT: usize = 100;
+const MAX_LIMIT: usize = 1000;
+
+/// `?discard=true` of an update: destinations that go take their records with them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Discard(pub(crate) bool);
+
+/// `?keep_data=true` of a deletion: the documents stay.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeepData(pub(crate) bool);
+
+/// `?limit=&cursor=` of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Page {
+    pub(crate) limit: usize,
+    /// The id of the last item that was shown before.
+    pub(crate) after: Option<u64>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Discard {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self(read_flag(parts.uri.query(), "discard")?))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for KeepData {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self(read_flag(parts.uri.query(), "keep_data")?))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Page {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(read_page(parts.uri.query())?)
+    }
+}
+
+/// Returns each parameter's value; unknown and repeated ones are faults.
+fn read(query: Option<&str>, known: &[&'static str], faults: &mut Faults) -> BTreeMap<&'static str, String> {
+    let mut values = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        let Some(known_name) = known.iter().find(|known| **known == name) else {
+            faults.add(
+                name,
+                format!("unknown query parameter; known here: {}", known.join(", ")),
+            );
+            continue;
+        };
+        if values.insert(*known_name, value.into_owned()).is_some() {
+            faults.add(*known_name, "is given more than once");
+        }
+    }
+    values
+}
+
+fn read_flag(query: Option<&str>, name: &'static str) -> Result<bool, Faults> {
+    let mut faults = Faults::default();
+    let is_set = match read(query, &[name], &mut faults).get(name).map(String::as_str) {
+        None | Some("false" | "0") => false,
+        Some("true" | "1" | "") => true,
+        Some(_) => {
+            faults.add(name, "must be true or false");
+            false
+        }
+    };
+    faults.or(is_set)
+}
+
+fn read_page(query: Option<&str>) -> Result<Page, Faults> {
+    let mut faults = Faults::default();
+    let values = read(query, &["limit", "cursor"], &mut faults);
+    let limit = match values.get("limit").map(|text| text.parse()) {
+        None => DEFAULT_LIMIT,
+        Some(Ok(limit)) if (1..=MAX_LIMIT).contains(&limit) => limit,
+        Some(_) => {
+            faults.add("limit", format!("must be a whole number from 1 to {MAX_LIMIT}"));
+            DEFAULT_LIMIT
+        }
+    };
+    let after = match values.get("cursor").map(|text| text.parse()) {
+        None => None,
+        Some(Ok(after)) => Some(after),
+        Some(Err(_)) => {
+            faults.add("cursor", "must be the next_cursor of an earlier answer");
+            None
+        }
+    };
+    faults.or(Page { limit, after })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places<T: std::fmt::Debug>(read: Result<T, Faults>) -> Vec<String> {
+        let faults = read.unwrap_err().into_list();
+        faults.into_iter().map(|fault| fault.field).collect()
+    }
+
+    #[test]
+    fn a_flag_is_true_false_or_left_out() {
+        for (query, wanted) in [
+            (None, false),
+            (Some(""), false),
+            (Some("discard"), true),
+            (Some("discard=1"), true),
+            (Some("discard=true"), true),
+            (Some("discard=false"), false),
+            (Some("%64iscard=0"), false),
+        ] {
+            assert_eq!(read_flag(query, "discard"), Ok(wanted), "{query:?}");
+        }
+        assert_eq!(places(read_flag(Some("discard=maybe"), "discard")), ["discard"]);
+    }
+
+    #[test]
+    fn unknown_and_repeated_parameters_are_faults_that_name_them() {
+        assert_eq!(
+            places(read_flag(Some("Discard=true&odd"), "discard")),
+            ["Discard", "odd"]
+        );
+        assert_eq!(
+            places(read_flag(Some("discard=true&discard=true"), "discard")),
+            ["discard"]
+        );
+        assert_eq!(
+            places(read_page(Some("limit=0&cursor=x&page=2"))),
+            ["page", "limit", "cursor"]
+        );
+        assert_eq!(places(read_page(Some("limit=%ff"))), ["limit"]);
+    }
+
+    #[test]
+    fn a_page_has_a_limit_and_a_place_to_go_on() {
+        let (limit, after) = (DEFAULT_LIMIT, None);
+        assert_eq!(read_page(None), Ok(Page { limit, after }));
+        let (limit, after) = (1000, Some(7));
+        assert_eq!(read_page(Some("cursor=7&limit=1000")), Ok(Page { limit, after }));
+    }
+}
