@@ -73,7 +73,7 @@ impl Worker {
         let specs = entries
             .iter()
             .filter(|entry| entry.is_active())
-            .map(|entry| self.spec_of(entry))
+            .filter_map(|entry| self.spec_of(entry))
             .collect();
         if let Err(error) = self.handle.set_collections(specs) {
             tracing::error!(%error, "the configuration contradicts itself");
@@ -89,13 +89,13 @@ impl Worker {
         Ok(())
     }
 
-    fn spec_of(&self, entry: &Entry) -> CollectionSpec {
+    /// What the engine is to run of a collection. `None` if one of its destinations cannot be used: left out alone, it would
+    /// count as removed and lose its state, so the whole collection rests instead.
+    fn spec_of(&self, entry: &Entry) -> Option<CollectionSpec> {
         let mut spec = CollectionSpec::new(entry.config.target());
         for destination in &entry.config.destinations {
-            // Without a start the write that turns the stream on is not complete; the next look has it.
-            let Some(start) = entry.start_of(&destination.id) else {
-                continue;
-            };
+            // Every stream that is on has a start, since one write sets both.
+            let start = entry.start_of(&destination.id)?;
             match self.sink_of(destination) {
                 Ok(sink) => {
                     let mut subscription = SubscriptionSpec::new(destination.id.clone(), sink)
@@ -109,11 +109,12 @@ impl Worker {
                 }
                 Err(error) => {
                     let collection = &entry.config.collection_name;
-                    tracing::error!(%collection, destination = %destination.id, %error, "the destination cannot be used");
+                    tracing::error!(%collection, destination = %destination.id, %error, "the destination cannot be used: the collection rests until its configuration is mended");
+                    return None;
                 }
             }
         }
-        spec
+        Some(spec)
     }
 
     fn sink_of(&self, destination: &Destination) -> Result<HttpSink, conduit_sinks::InvalidConfig> {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::catalog::{CatalogError, Fault, Faults};
 use conduit_core::{StateError, StateErrorKind};
-use conduit_mongo::{AdminError, AdminErrorKind};
+use conduit_mongo::{AdminError, AdminErrorKind, AdminField};
 
 /// An error answer.
 #[derive(Debug, Serialize)]
@@ -99,7 +99,13 @@ impl From<AdminError> for Problem {
         let message = error.to_string();
         match error.kind() {
             AdminErrorKind::InvalidInput | AdminErrorKind::NotSupported => {
-                Faults::of("collection_name", message).into()
+                let field = match error.field() {
+                    Some(AdminField::Key) => "primary_key",
+                    Some(AdminField::TimeToLive) => "ttl_attribute",
+                    Some(AdminField::Images) => "old_image",
+                    _ => "collection_name",
+                };
+                Faults::of(field, message).into()
             }
             AdminErrorKind::Conflict => Self::conflict("index_conflict", message),
             _ => {
