@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use conduit_core::{
     Clock, ClusterTime, CollectionSpec, Conduit, DestinationId, EngineDied, Handle, RetryPolicy, Settings,
-    Sink, SubscriptionSpec, SubscriptionStatus, WallTime,
+    Sink, StateStore, SubscriptionSpec, SubscriptionStatus, WallTime,
 };
 use conduit_state::MemoryStore;
 use conduit_testkit::ScriptedWatcher;
@@ -62,7 +62,16 @@ impl World {
     }
 
     pub(crate) fn start_with(&self, settings: Settings, collections: Vec<CollectionSpec>) -> Running {
-        let mut builder = Conduit::builder(Arc::new(self.watcher.clone()), Arc::new(self.store.clone()))
+        self.start_on(Arc::new(self.store.clone()), settings, collections)
+    }
+
+    pub(crate) fn start_on(
+        &self,
+        store: Arc<dyn StateStore>,
+        settings: Settings,
+        collections: Vec<CollectionSpec>,
+    ) -> Running {
+        let mut builder = Conduit::builder(Arc::new(self.watcher.clone()), store)
             .clock(self.clock.clone())
             .settings(settings);
         for collection in collections {

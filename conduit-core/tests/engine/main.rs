@@ -7,5 +7,6 @@ mod harness;
 
 mod configuration;
 mod interleavings;
+mod lost_answers;
 mod order_and_retries;
 mod restarts;
