@@ -135,10 +135,7 @@ impl Worker {
         for entry in entries {
             let collection = &entry.config.collection_name;
             for destination in &entry.config.destinations {
-                let id = SubscriptionId {
-                    collection: collection.clone(),
-                    destination: destination.id.clone(),
-                };
+                let id = entry.config.subscription(destination);
                 if entry.is_active() {
                     memory.dropped.remove(&id);
                     continue;

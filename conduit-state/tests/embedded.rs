@@ -10,12 +10,9 @@ use async_trait::async_trait;
 use redb::{Database, TableDefinition};
 use tempfile::TempDir;
 
-use conduit_core::{
-    Commit, OpenRequest, Opened, ProcessedId, StateErrorKind, StateStore, SubscriptionId, SubscriptionStart,
-    WorkerId,
-};
+use conduit_core::{Commit, Opened, ProcessedId, StateErrorKind, StateStore, SubscriptionId};
 use conduit_state::{EmbeddedSettings, EmbeddedStore, Idempotency};
-use conduit_testkit::store_suite::{StoreHarness, at, collection, destination, record};
+use conduit_testkit::store_suite::{StoreHarness, collection, destination, record};
 
 mod support;
 
@@ -144,17 +141,7 @@ async fn no_more_processed_ids_are_written_than_the_cap() {
         let store = EmbeddedStore::open(directory.path().join("state"), settings)
             .await
             .unwrap();
-        let request = OpenRequest {
-            collection: of.collection.clone(),
-            worker: WorkerId::new("w1"),
-            lease_time: Duration::from_secs(60),
-            evict: None,
-            subscriptions: vec![SubscriptionStart {
-                destination: of.destination.clone(),
-                start: at(0),
-                life: at(0),
-            }],
-        };
+        let request = support::request_of(&of);
         let Opened::Taken { lease, .. } = store.open(&request).await.unwrap() else {
             panic!("the lease is ours")
         };

@@ -31,7 +31,7 @@ impl CollectionAdmin {
         Self { database }
     }
 
-    /// Makes the collection be as `spec` says, whether it is there or not.
+    /// Makes the collection be as `layout` says, whether it is there or not.
     ///
     /// Creates it or adopts what is there; turns images on or off; creates, changes or drops the unique index
     /// `conduit_key` over the key's fields, and `conduit_ttl`, by which documents expire at the time in their

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use conduit_core::StateStore;
-use conduit_mongo::{CollectionAdmin, CollectionLayout, ServerVersion, StoredImages};
+use conduit_mongo::{AdminField, CollectionAdmin, CollectionLayout, StoredImages};
 use tokio::sync::{Mutex, Notify};
 
 use super::auth::Tokens;
 use super::problem::Problem;
 use crate::bulletin::Bulletin;
-use crate::catalog::{Catalog, CollectionConfig, Entry, Faults};
+use crate::catalog::{Catalog, CollectionConfig, Entry};
 use crate::environment::Role;
 use crate::health::Health;
 
@@ -43,18 +43,6 @@ impl App {
 
     /// Makes the collection in MongoDB be what the configuration needs. Whoever calls it holds `writing`.
     pub(crate) async fn prepare(&self, config: &CollectionConfig) -> Result<(), Problem> {
-        if config.needs_images() {
-            let version = self.admin.server_version().await?;
-            if version < ServerVersion::new(6, 0, 0) {
-                let field = if config.old_image {
-                    "old_image"
-                } else {
-                    "stream_enabled"
-                };
-                let message = format!("needs MongoDB 6.0 for pre- and post-images; the server is {version}");
-                return Err(Faults::of(field, message).into());
-            }
-        }
         let layout = CollectionLayout {
             name: config.collection_name.clone(),
             key_fields: config.key_fields(),
@@ -65,7 +53,12 @@ impl App {
                 StoredImages::Keep
             },
         };
-        self.admin.create_or_adopt(&layout).await?;
-        Ok(())
+        match self.admin.create_or_adopt(&layout).await {
+            // Without old_image it is streaming with a key schema that needs images.
+            Err(error) if error.field() == Some(AdminField::Images) && !config.old_image => {
+                Err(Problem::of_admin(&error, "stream_enabled"))
+            }
+            made => Ok(made.map(|_origin| ())?),
+        }
     }
 }

@@ -159,11 +159,7 @@ fn vanishing(old: &Entry, new: &CollectionConfig) -> Vec<SubscriptionId> {
         .destinations
         .iter()
         .filter(|old| !new.destinations.iter().any(|new| new.id == old.id));
-    gone.map(|gone| SubscriptionId {
-        collection: new.collection_name.clone(),
-        destination: gone.id.clone(),
-    })
-    .collect()
+    gone.map(|gone| new.subscription(gone)).collect()
 }
 
 async fn refuse_undrained(app: &App, vanishing: &[SubscriptionId]) -> Result<(), Problem> {

@@ -55,15 +55,11 @@ impl Idle {
             .iter()
             .filter(|entry| entry.deleting.is_none())
             .flat_map(|entry| {
-                let name = &entry.config.collection_name;
                 entry
                     .config
                     .destinations
                     .iter()
-                    .map(|destination| SubscriptionId {
-                        collection: name.clone(),
-                        destination: destination.id.clone(),
-                    })
+                    .map(|destination| entry.config.subscription(destination))
             });
         let idle: Vec<SubscriptionId> = configured.filter(|id| !known.contains(id)).collect();
         if idle.is_empty() {

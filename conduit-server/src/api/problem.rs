@@ -54,6 +54,20 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "dependency_unavailable", detail)
     }
 
+    /// What administration could not do; where the request is at fault, `field` is.
+    pub(crate) fn of_admin(error: &AdminError, field: &str) -> Self {
+        let message = error.to_string();
+        match error.kind() {
+            AdminErrorKind::InvalidInput | AdminErrorKind::NotSupported => Faults::of(field, message).into(),
+            AdminErrorKind::Conflict => Self::conflict("index_conflict", message),
+            _ => {
+                let source = std::error::Error::source(error).map(ToString::to_string);
+                tracing::warn!(%error, source, "a request failed");
+                Self::unavailable(format!("MongoDB cannot do it now: {message}"))
+            }
+        }
+    }
+
     pub(crate) fn not_implemented() -> Self {
         let detail = "this version does not have this operation yet";
         Self::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", detail)
@@ -96,24 +110,13 @@ impl From<CatalogError> for Problem {
 
 impl From<AdminError> for Problem {
     fn from(error: AdminError) -> Self {
-        let message = error.to_string();
-        match error.kind() {
-            AdminErrorKind::InvalidInput | AdminErrorKind::NotSupported => {
-                let field = match error.field() {
-                    Some(AdminField::Key) => "primary_key",
-                    Some(AdminField::TimeToLive) => "ttl_attribute",
-                    Some(AdminField::Images) => "old_image",
-                    _ => "collection_name",
-                };
-                Faults::of(field, message).into()
-            }
-            AdminErrorKind::Conflict => Self::conflict("index_conflict", message),
-            _ => {
-                let source = std::error::Error::source(&error).map(ToString::to_string);
-                tracing::warn!(%error, source, "a request failed");
-                Self::unavailable(format!("MongoDB cannot do it now: {message}"))
-            }
-        }
+        let field = match error.field() {
+            Some(AdminField::Key) => "primary_key",
+            Some(AdminField::TimeToLive) => "ttl_attribute",
+            Some(AdminField::Images) => "old_image",
+            _ => "collection_name",
+        };
+        Self::of_admin(&error, field)
     }
 }
 

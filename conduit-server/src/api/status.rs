@@ -1,10 +1,11 @@
 //! How collections and their destinations do.
 
+use std::collections::HashMap;
+
 use axum::Json;
 use axum::extract::State;
 use conduit_core::{
-    CollectionStatus, DestinationId, QueueLengths, SubscriptionId, SubscriptionPhase, SubscriptionStatus,
-    WallTime, WorkerId,
+    CollectionStatus, QueueLengths, SubscriptionId, SubscriptionPhase, SubscriptionStatus, WallTime, WorkerId,
 };
 use serde_json::{Value, json};
 
@@ -15,47 +16,78 @@ use crate::catalog::{Destination, Entry};
 use crate::timestamp::rfc3339;
 
 pub(crate) async fn all(State(app): State<App>) -> Result<Json<Vec<Value>>, Problem> {
-    let entries = app.catalog.list().await?;
-    let statuses = app.bulletin.statuses().await?;
-    let mut shown = Vec::new();
-    for entry in entries.iter().filter(|entry| entry.deleting.is_none()) {
-        shown.push(show(&app, entry, &statuses).await?);
-    }
-    Ok(Json(shown))
+    let mut entries = app.catalog.list().await?;
+    entries.retain(|entry| entry.deleting.is_none());
+    show_all(&app, &entries).await.map(Json)
 }
 
 pub(crate) async fn one(State(app): State<App>, Name(name): Name) -> Result<Json<Value>, Problem> {
     let entry = app.entry(&name).await?;
-    let statuses = app.bulletin.statuses().await?;
-    Ok(Json(show(&app, &entry, &statuses).await?))
+    let shown = show_all(&app, std::slice::from_ref(&entry)).await?;
+    Ok(Json(shown.into_iter().next().unwrap_or_default()))
 }
 
-async fn show(app: &App, entry: &Entry, statuses: &[(WorkerId, CollectionStatus)]) -> Result<Value, Problem> {
-    let name = &entry.config.collection_name;
-    let ours = || statuses.iter().filter(|(_, status)| status.collection == *name);
-    // Of several workers the one that holds the lease knows; the others only wait.
-    let holder = ours().find(|(worker, status)| status.holder.as_ref() == Some(worker));
-    let known = holder.or_else(|| ours().next()).map(|(_, status)| status);
-    let find = |id: &DestinationId| {
-        known.and_then(|status| status.destinations.iter().find(|known| known.id == *id))
-    };
-    let missing: Vec<SubscriptionId> = entry
-        .config
-        .destinations
-        .iter()
-        .filter(|destination| find(&destination.id).is_none())
-        .map(|destination| SubscriptionId {
-            collection: name.clone(),
-            destination: destination.id.clone(),
-        })
-        .collect();
+/// Shows collections; the queues of destinations that no worker speaks of are looked up in one trip for all.
+async fn show_all(app: &App, entries: &[Entry]) -> Result<Vec<Value>, Problem> {
+    let statuses = app.bulletin.statuses().await?;
     let has_worker = app.role.has_worker() || !statuses.is_empty();
-    let mut lengths = app.store.lengths(&missing).await?.into_iter();
+    let views: Vec<View<'_>> = entries.iter().map(|entry| View::of(entry, &statuses)).collect();
+    let unknown: Vec<SubscriptionId> = views.iter().flat_map(View::unknown).collect();
+    let lengths = app.store.lengths(&unknown).await?;
+    let lengths: HashMap<SubscriptionId, QueueLengths> = unknown.into_iter().zip(lengths).collect();
+    Ok(views
+        .iter()
+        .map(|view| show(view, &lengths, has_worker))
+        .collect())
+}
+
+/// A collection, and what the worker that knows best says of it.
+struct View<'a> {
+    entry: &'a Entry,
+    holder: Option<&'a WorkerId>,
+    status: Option<&'a CollectionStatus>,
+}
+
+impl<'a> View<'a> {
+    fn of(entry: &'a Entry, statuses: &'a [(WorkerId, CollectionStatus)]) -> Self {
+        let name = &entry.config.collection_name;
+        let ours = || statuses.iter().filter(|(_, status)| status.collection == *name);
+        // Of several workers the one that holds the lease knows; the others only wait.
+        let holder = ours().find(|(worker, status)| status.holder.as_ref() == Some(worker));
+        let status = holder.or_else(|| ours().next()).map(|(_, status)| status);
+        Self {
+            entry,
+            holder: holder.map(|(worker, _)| worker),
+            status,
+        }
+    }
+
+    fn find(&self, destination: &Destination) -> Option<&'a SubscriptionStatus> {
+        self.status?
+            .destinations
+            .iter()
+            .find(|known| known.id == destination.id)
+    }
+
+    /// The destinations that no worker speaks of.
+    fn unknown(&self) -> impl Iterator<Item = SubscriptionId> {
+        let config = &self.entry.config;
+        let unknown = config
+            .destinations
+            .iter()
+            .filter(|destination| self.find(destination).is_none());
+        unknown.map(|destination| config.subscription(destination))
+    }
+}
+
+fn show(view: &View<'_>, lengths: &HashMap<SubscriptionId, QueueLengths>, has_worker: bool) -> Value {
+    let entry = view.entry;
+    let name = &entry.config.collection_name;
     let destinations = entry
         .config
         .destinations
         .iter()
-        .map(|destination| match find(&destination.id) {
+        .map(|destination| match view.find(destination) {
             Some(status) if entry.is_active() => show_running(destination, status),
             Some(status) => {
                 let lengths = QueueLengths {
@@ -64,14 +96,17 @@ async fn show(app: &App, entry: &Entry, statuses: &[(WorkerId, CollectionStatus)
                 };
                 show_idle(entry, destination, lengths, has_worker)
             }
-            None => show_idle(entry, destination, lengths.next().unwrap_or_default(), has_worker),
+            None => {
+                let lengths = lengths.get(&entry.config.subscription(destination)).copied();
+                show_idle(entry, destination, lengths.unwrap_or_default(), has_worker)
+            }
         });
-    Ok(json!({
+    json!({
         "collection_name": name,
         "stream_enabled": entry.config.stream_enabled,
-        "worker": holder.map(|(worker, _)| worker.short()),
+        "worker": view.holder.map(WorkerId::short),
         "destinations": destinations.collect::<Vec<Value>>(),
-    }))
+    })
 }
 
 fn show_running(destination: &Destination, status: &SubscriptionStatus) -> Value {

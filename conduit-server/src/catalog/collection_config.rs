@@ -1,6 +1,6 @@
 //! A collection's configuration: what the API takes, shows and stores.
 
-use conduit_core::{CollectionName, ImageFormat, Images, WatchTarget};
+use conduit_core::{CollectionName, ImageFormat, Images, SubscriptionId, WatchTarget};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -96,6 +96,14 @@ impl CollectionConfig {
             "image_format": self.image_format,
             "destinations": self.destinations.iter().map(Destination::show).collect::<Vec<Value>>(),
         })
+    }
+
+    /// Names the subscription of one of the destinations.
+    pub(crate) fn subscription(&self, destination: &Destination) -> SubscriptionId {
+        SubscriptionId {
+            collection: self.collection_name.clone(),
+            destination: destination.id.clone(),
+        }
     }
 
     /// Returns the key schema's fields; none in native mode.

@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use conduit_core::{
-    Commit, OpenRequest, Opened, ProcessedId, StateStore, SubscriptionId, SubscriptionStart, WorkerId,
-};
-use conduit_testkit::store_suite::{at, collection, destination, record};
+use conduit_core::{Commit, Opened, ProcessedId, StateStore, SubscriptionId};
+use conduit_testkit::store_suite::{collection, destination, record};
 
-use super::SetClock;
+use super::{SetClock, request_of};
 
 /// Delivers something, and again 12 hours later, and looks at it from then on.
 pub(crate) async fn processed_ids_are_forgotten_a_day_after_they_were_last_written(
@@ -19,17 +17,7 @@ pub(crate) async fn processed_ids_are_forgotten_a_day_after_they_were_last_writt
         collection: collection("orders"),
         destination: destination("http-1"),
     };
-    let request = OpenRequest {
-        collection: of.collection.clone(),
-        worker: WorkerId::new("w1"),
-        lease_time: Duration::from_secs(60),
-        evict: None,
-        subscriptions: vec![SubscriptionStart {
-            destination: of.destination.clone(),
-            start: at(0),
-            life: at(0),
-        }],
-    };
+    let request = request_of(&of);
     let Opened::Taken { lease, .. } = store.open(&request).await.unwrap() else {
         panic!("the lease is free")
     };
