@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Write;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,7 @@ pub struct Record {
     keys: Bytes,
     new_image: Option<Bytes>,
     old_image: Option<Bytes>,
+    fault: Option<Arc<str>>,
 }
 
 #[derive(Deserialize)]
@@ -139,6 +141,7 @@ impl Record {
             keys: json.slice(keys),
             new_image: new_image.map(|range| json.slice(range)),
             old_image: old_image.map(|range| json.slice(range)),
+            fault: None,
             json,
         }
     }
@@ -162,6 +165,7 @@ impl Record {
             keys: slice(envelope.keys),
             new_image: envelope.new_image.map(slice),
             old_image: envelope.old_image.map(slice),
+            fault: None,
             json: json.clone(),
         })
     }
@@ -224,6 +228,20 @@ impl Record {
     #[must_use]
     pub fn new_image(&self) -> Option<&Bytes> {
         self.new_image.as_ref()
+    }
+
+    /// Marks a record whose contents its source could not give, say because the change is larger than the source can
+    /// send: it is never sent, but a dead letter at once, with `reason`.
+    #[must_use]
+    pub fn with_fault(mut self, reason: impl Into<Arc<str>>) -> Self {
+        self.fault = Some(reason.into());
+        self
+    }
+
+    /// Returns why the record cannot be sent anywhere, if it cannot.
+    #[must_use]
+    pub fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
     }
 
     /// Returns the document before the change as a JSON object, if it is known.
