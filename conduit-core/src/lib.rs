@@ -62,12 +62,12 @@ mod engine;
 mod value;
 
 pub use contract::{
-    Advance, BatchLimits, BoxError, Closed, Commit, DeadLetter, Delivery, Dispatcher, ImageFormat, Images,
-    Lease, NoObserver, Observer, OpenRequest, Opened, Outcome, ParkedRecord, ProcessedId, QueueLengths,
-    Receipt, RecordBatch, RecordStream, RetryId, Route, SameKey, Settled, SettledAs, Settlement, Settlements,
-    Sink, SinkError, SinkErrorKind, SinkLimits, StateError, StateErrorKind, StateStore, StreamBatch,
-    SubscriptionStart, SubscriptionState, WaitingRecord, WaitingRef, WatchError, WatchErrorKind, WatchTarget,
-    Watcher, Work,
+    Advance, BatchLimits, BoxError, Closed, Commit, Cured, DeadLetter, Delivery, Dispatcher, ImageFormat,
+    Images, Lease, LetterSelection, NoObserver, Observer, OpenRequest, Opened, Outcome, ParkedRecord,
+    PoisonedKey, ProcessedId, QueueLengths, Receipt, RecordBatch, RecordStream, RetryId, Rewind, Route,
+    SameKey, Settled, SettledAs, Settlement, Settlements, Sink, SinkError, SinkErrorKind, SinkLimits,
+    StateError, StateErrorKind, StateStore, StoredLetter, StreamBatch, SubscriptionStart, SubscriptionState,
+    WaitingRecord, WaitingRef, WatchError, WatchErrorKind, WatchTarget, Watcher, Work,
 };
 pub use delivery::{Lanes, RetryPolicy, ServiceSink, SinkService};
 pub use engine::{

@@ -56,6 +56,9 @@ pub struct ParkedRecord {
     pub last_attempt: Option<WallTime>,
     /// Why the last attempt failed.
     pub last_error: Option<String>,
+    /// Whether it came back from the dead letters, and turns stale if a newer record of its key gets through first. Stored
+    /// when it begins to wait; another attempt does not change it.
+    pub redriven: bool,
 }
 
 /// A record that was given up.
@@ -71,6 +74,8 @@ pub struct DeadLetter {
     pub last_attempt: WallTime,
     /// Why the last attempt failed.
     pub last_error: String,
+    /// Whether a newer record of its key was acknowledged already. One that is not stale poisons its key.
+    pub stale: bool,
 }
 
 impl DeadLetter {
@@ -83,8 +88,18 @@ impl DeadLetter {
             first_attempt: at,
             last_attempt: at,
             last_error: error.report(),
+            stale: false,
         }
     }
+}
+
+/// A record that got through of a key that has dead letters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cured {
+    /// The key.
+    pub key: RecordKey,
+    /// The record's place: the subscription's dead letters of the key before it are stale from now on.
+    pub sequence: Sequence,
 }
 
 /// One atomic change of one subscription's state. All of it is applied or nothing.
@@ -109,10 +124,10 @@ pub struct Commit {
     pub unparked: Vec<RetryId>,
     /// Records given up.
     pub dead: Vec<DeadLetter>,
-    /// Keys whose last settled record was given up: their next records get one attempt each.
-    pub poisoned: Vec<RecordKey>,
-    /// Keys that a record got through of again.
-    pub cured: Vec<RecordKey>,
+    /// Records that got through of keys with dead letters; applied after `dead`.
+    pub cured: Vec<Cured>,
+    /// Ids of this subscription's dead letters that leave their queue, since their records are among `parked`.
+    pub redriven: Vec<u64>,
 }
 
 impl Commit {
@@ -129,8 +144,8 @@ impl Commit {
             parked: Vec::new(),
             unparked: Vec::new(),
             dead: Vec::new(),
-            poisoned: Vec::new(),
             cured: Vec::new(),
+            redriven: Vec::new(),
         }
     }
 }

@@ -8,13 +8,13 @@ mod sink;
 mod store;
 mod watcher;
 
-pub use commit::{Advance, Commit, DeadLetter, ParkedRecord, ProcessedId};
+pub use commit::{Advance, Commit, Cured, DeadLetter, ParkedRecord, ProcessedId};
 pub use dispatcher::{Closed, Dispatcher, Outcome, Receipt, Route, Settled, Settlements, Work};
 pub use error::{BoxError, SinkError, SinkErrorKind, StateError, StateErrorKind, WatchError, WatchErrorKind};
 pub use observer::{NoObserver, Observer, SettledAs, Settlement};
 pub use sink::{Delivery, RecordBatch, SameKey, Sink, SinkLimits};
 pub use store::{
-    Lease, OpenRequest, Opened, QueueLengths, RetryId, StateStore, SubscriptionStart, SubscriptionState,
-    WaitingRecord, WaitingRef,
+    Lease, LetterSelection, OpenRequest, Opened, PoisonedKey, QueueLengths, RetryId, Rewind, StateStore,
+    StoredLetter, SubscriptionStart, SubscriptionState, WaitingRecord, WaitingRef,
 };
 pub use watcher::{BatchLimits, ImageFormat, Images, RecordStream, StreamBatch, WatchTarget, Watcher};

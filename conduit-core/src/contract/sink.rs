@@ -91,6 +91,13 @@ pub trait Sink: fmt::Debug + Send + Sync + 'static {
     /// Returns what one call may hold. Asked once, when the subscription starts.
     fn limits(&self) -> SinkLimits;
 
+    /// Names what fails as a whole (scheme, host and port; a bus; a server): sinks of the same name share what they learn of
+    /// it, and are held together. Without secrets, since it is logged. Asked once, when the subscription starts. Default:
+    /// `None`, an endpoint of its own.
+    fn endpoint(&self) -> Option<String> {
+        None
+    }
+
     /// Delivers the records of `batch`.
     ///
     /// `Ok` means that every record that [`Delivery::failed`] does not list is durable at the destination; accepted
@@ -112,6 +119,10 @@ impl<T: Sink + ?Sized> Sink for Arc<T> {
         (**self).limits()
     }
 
+    fn endpoint(&self) -> Option<String> {
+        (**self).endpoint()
+    }
+
     async fn deliver(&self, batch: &RecordBatch) -> Result<Delivery, SinkError> {
         (**self).deliver(batch).await
     }
@@ -122,6 +133,10 @@ impl<T: Sink + ?Sized> Sink for Arc<T> {
 impl<T: Sink + ?Sized> Sink for Box<T> {
     fn limits(&self) -> SinkLimits {
         (**self).limits()
+    }
+
+    fn endpoint(&self) -> Option<String> {
+        (**self).endpoint()
     }
 
     async fn deliver(&self, batch: &RecordBatch) -> Result<Delivery, SinkError> {

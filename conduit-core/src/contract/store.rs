@@ -1,6 +1,7 @@
 //! Keeps everything about subscriptions that must outlive the process.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Commit, ProcessedId, StateError};
 use crate::value::{
-    ClusterTime, CollectionName, DestinationId, Position, RecordKey, Sequence, SubscriptionId, WallTime,
-    WorkerId,
+    ClusterTime, CollectionName, DestinationId, Position, Record, RecordKey, Sequence, SubscriptionId,
+    WallTime, WorkerId,
 };
 
 /// The right to work on one collection, until another worker takes over.
@@ -38,6 +39,22 @@ pub struct SubscriptionStart {
     /// Tells one life of a subscription from the next: state that was kept under another life is dropped (but for dead
     /// letters), and the subscription begins anew at `start`. Stored with the position.
     pub life: ClusterTime,
+    /// How often an operator moved the position; see [`Rewind`].
+    pub rewind: Rewind,
+}
+
+/// An operator's move of a position, backward or forward.
+///
+/// State that was kept under a smaller generation is moved while it is loaded: the position to before all changes of
+/// `to`, with nothing settled ahead; records that wait for changes at or after `to` are dropped, earlier ones kept; the
+/// number of the last commit grows by one, so that a commit from before is refused; the generation is stored, and
+/// processed ids of smaller ones count for nothing. State that begins takes over the generation and is not moved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Rewind {
+    /// Grows with every move; 0 if there was none.
+    pub generation: u64,
+    /// Where to.
+    pub to: ClusterTime,
 }
 
 /// A request for a collection's lease and the state of its subscriptions.
@@ -89,6 +106,59 @@ pub struct WaitingRef {
     pub size: usize,
     /// When its change happened.
     pub timestamp: WallTime,
+    /// The source's logical time of its change.
+    pub time: ClusterTime,
+    /// As in [`ParkedRecord`](super::ParkedRecord).
+    pub redriven: bool,
+}
+
+impl WaitingRef {
+    /// What is known without the contents of a record that begins to wait.
+    #[must_use]
+    pub fn of(id: RetryId, record: &Record, due: Option<WallTime>, redriven: bool) -> Self {
+        Self {
+            id,
+            key: record.key(),
+            due,
+            size: record.size(),
+            timestamp: record.timestamp(),
+            time: record.time(),
+            redriven,
+        }
+    }
+}
+
+/// A key with dead letters that are not stale: its next records get one attempt each, until one gets through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoisonedKey {
+    /// The key.
+    pub key: RecordKey,
+    /// How many dead letters of the key are not stale.
+    pub letters: u64,
+    /// The source's logical time of the newest of them.
+    pub newest: ClusterTime,
+}
+
+/// Which dead letters of a collection are meant: those that fit every part that is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LetterSelection {
+    /// Of this destination only.
+    pub destination: Option<DestinationId>,
+    /// With these ids only.
+    pub ids: Option<Vec<u64>>,
+}
+
+/// A dead letter to be sent again.
+#[derive(Clone, Debug)]
+pub struct StoredLetter {
+    /// Its id.
+    pub id: u64,
+    /// The destination that did not take it.
+    pub destination: DestinationId,
+    /// The record.
+    pub record: Arc<Record>,
+    /// Whether a newer record of its key was acknowledged since.
+    pub stale: bool,
 }
 
 /// A waiting record with its contents.
@@ -97,7 +167,7 @@ pub struct WaitingRecord {
     /// Its id.
     pub id: RetryId,
     /// The record.
-    pub record: std::sync::Arc<crate::value::Record>,
+    pub record: Arc<Record>,
     /// How often it was tried.
     pub attempts: u32,
     /// When it was first tried; `None` if it only waited behind another so far.
@@ -119,10 +189,14 @@ pub struct SubscriptionState {
     pub settled_ahead: Vec<Sequence>,
     /// The records that wait, by growing id.
     pub waiting: Vec<WaitingRef>,
-    /// Keys whose last settled record was given up.
-    pub poisoned: Vec<RecordKey>,
+    /// Keys with dead letters that are not stale.
+    pub poisoned: Vec<PoisonedKey>,
     /// How many dead letters the subscription has.
     pub dead_letters: u64,
+    /// How many dead letters the collection has, those of removed destinations too.
+    pub collection_dead_letters: u64,
+    /// The generation of the position; see [`Rewind`].
+    pub generation: u64,
 }
 
 /// How much of a subscription is undelivered.
@@ -180,7 +254,8 @@ pub trait StateStore: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// For each, with nothing of it changed: `Fenced` if the lease is not held or the store has no such state,
     /// `Conflict` if the stored state is not the one that the commit starts from (its number does not follow the
-    /// last one, the position is not `advance.from`, or a record without contents is to wait on that does not wait),
+    /// last one, the position is not `advance.from`, a record without contents is to wait on that does not wait, or a
+    /// redriven dead letter is not there),
     /// `Invalid` if the position would move back or the lease is of another collection, `Unavailable` if the outcome is
     /// unknown: the same commit is sent again.
     async fn commit(&self, commits: &[Commit]) -> Vec<Result<(), StateError>>;
@@ -223,11 +298,29 @@ pub trait StateStore: fmt::Debug + Send + Sync + 'static {
     /// `Unavailable`.
     async fn lengths(&self, subscriptions: &[SubscriptionId]) -> Result<Vec<QueueLengths>, StateError>;
 
-    /// Drops all dead letters of one subscription and returns how many there were.
+    /// Returns dead letters with their records, oldest first, from the one after `after`: of the selection, at most
+    /// `limit`. Ids that are not there are passed over.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Corrupt`.
+    async fn letters(
+        &self,
+        collection: &CollectionName,
+        selection: &LetterSelection,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<StoredLetter>, StateError>;
+
+    /// Drops dead letters and returns how many there were. A key whose last letter that is not stale goes is not poisoned
+    /// any more.
     ///
     /// # Errors
     /// `Unavailable` (calling again is safe).
-    async fn purge_dead_letters(&self, subscription: &SubscriptionId) -> Result<u64, StateError>;
+    async fn purge_dead_letters(
+        &self,
+        collection: &CollectionName,
+        selection: &LetterSelection,
+    ) -> Result<u64, StateError>;
 
     /// Drops the state of one subscription; its dead letters stay. Whoever still works on it is fenced.
     ///

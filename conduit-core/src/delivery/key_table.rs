@@ -1,10 +1,10 @@
 //! Which keys have waiting records, and which are poisoned.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::contract::SinkErrorKind;
-use crate::value::RecordKey;
+use crate::contract::{PoisonedKey, SinkErrorKind};
+use crate::value::{ClusterTime, Record, RecordKey};
 
 /// Whether a record may be sent.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,19 +38,44 @@ pub(crate) struct KeyTable {
 #[derive(Debug, Default)]
 struct Keys {
     waiting: HashMap<RecordKey, u32>,
-    poisoned: HashSet<RecordKey>,
+    poisoned: HashMap<RecordKey, Letters>,
+}
+
+/// The dead letters of a key that are not stale.
+#[derive(Debug, Clone, Copy)]
+struct Letters {
+    count: u64,
+    newest: ClusterTime,
+}
+
+impl Keys {
+    fn poison(&mut self, key: RecordKey, time: ClusterTime) {
+        let fresh = Letters {
+            count: 0,
+            newest: time,
+        };
+        let letters = self.poisoned.entry(key).or_insert(fresh);
+        letters.count += 1;
+        letters.newest = letters.newest.max(time);
+    }
 }
 
 impl KeyTable {
     pub(crate) fn new(
         max_retries: u32,
         waiting: impl IntoIterator<Item = RecordKey>,
-        poisoned: impl IntoIterator<Item = RecordKey>,
+        poisoned: impl IntoIterator<Item = PoisonedKey>,
     ) -> Self {
-        let mut keys = Keys {
-            poisoned: poisoned.into_iter().collect(),
-            ..Keys::default()
-        };
+        let mut keys = Keys::default();
+        for PoisonedKey { key, letters, newest } in poisoned {
+            keys.poisoned.insert(
+                key,
+                Letters {
+                    count: letters,
+                    newest,
+                },
+            );
+        }
         for key in waiting {
             *keys.waiting.entry(key).or_insert(0) += 1;
         }
@@ -77,31 +102,43 @@ impl KeyTable {
     }
 
     /// Decides about a record that failed on its lane, and parks or poisons its key at once.
-    pub(crate) fn failed(&self, key: RecordKey, kind: SinkErrorKind) -> Verdict {
+    pub(crate) fn failed(&self, record: &Record, kind: SinkErrorKind) -> Verdict {
         let mut keys = self.keys();
+        let key = record.key();
         let is_final = kind == SinkErrorKind::Undeliverable || self.max_retries == 0;
-        if is_final || keys.poisoned.contains(&key) {
-            keys.poisoned.insert(key);
+        if is_final || keys.poisoned.contains_key(&key) {
+            keys.poison(key, record.time());
             return Verdict::Dead;
         }
         *keys.waiting.entry(key).or_insert(0) += 1;
         Verdict::Park
     }
 
-    /// Notes that a record of `key` got through; tells whether the key was poisoned until now.
-    pub(crate) fn delivered(&self, key: RecordKey) -> bool {
+    /// Notes that a record got through; tells whether its key had dead letters that may be stale now. One that is newer than
+    /// all of them cures the key.
+    pub(crate) fn delivered(&self, record: &Record) -> bool {
         let mut keys = self.keys();
-        !keys.poisoned.is_empty() && keys.poisoned.remove(&key)
+        if keys.poisoned.is_empty() {
+            return false;
+        }
+        let key = record.key();
+        let Some(letters) = keys.poisoned.get(&key) else {
+            return false;
+        };
+        if record.time() > letters.newest {
+            keys.poisoned.remove(&key);
+        }
+        true
     }
 
-    /// Notes that a waiting record of `key` was given up.
-    pub(crate) fn poison(&self, key: RecordKey) {
-        self.keys().poisoned.insert(key);
+    /// Notes that a waiting record was given up.
+    pub(crate) fn poison(&self, record: &Record) {
+        self.keys().poison(record.key(), record.time());
     }
 
     /// How many attempts a waiting record of `key` has in all.
     pub(crate) fn allowed_attempts(&self, key: RecordKey) -> u32 {
-        if self.keys().poisoned.contains(&key) {
+        if self.keys().poisoned.contains_key(&key) {
             1
         } else {
             self.max_retries.saturating_add(1)

@@ -281,12 +281,12 @@ async fn run_call(shared: &Shared, jobs: Vec<Job>) {
             }
             match failure {
                 None => {
-                    let cured = shared.keys.delivered(key);
+                    let cured = shared.keys.delivered(&job.record);
                     job.settle(Outcome::Delivered { cured }, Some(answer.took));
                 }
                 Some(error) => {
                     failed_keys.insert(key);
-                    let outcome = match shared.keys.failed(key, error.kind()) {
+                    let outcome = match shared.keys.failed(&job.record, error.kind()) {
                         Verdict::Park => Outcome::Failed(error),
                         Verdict::Dead => Outcome::Dead(error),
                     };
@@ -309,7 +309,7 @@ async fn run_chain(shared: &Shared, jobs: Vec<Job>) {
         let [job] = call;
         match answer.failures.into_iter().next().flatten() {
             None => {
-                let cured = shared.keys.delivered(job.record.key());
+                let cured = shared.keys.delivered(&job.record);
                 job.settle(Outcome::Delivered { cured }, Some(answer.took));
             }
             Some(error) if matches!(error.kind(), SinkErrorKind::Throttled { .. }) => jobs.push_front(job),

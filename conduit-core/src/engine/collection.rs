@@ -73,6 +73,7 @@ impl Scope {
                 destination: subscription.id.clone(),
                 start,
                 life,
+                rewind: subscription.rewind,
             });
         }
         Ok(starts)

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::contract::{Advance, Commit, DeadLetter, Lease, ParkedRecord, ProcessedId, RetryId, SinkError};
-use crate::value::{Position, Record, RecordKey, Sequence, SubscriptionId, WallTime};
+use crate::contract::{
+    Advance, Commit, Cured, DeadLetter, Lease, ParkedRecord, ProcessedId, RetryId, SinkError,
+};
+use crate::value::{Position, Record, Sequence, SubscriptionId, WallTime};
 
 /// Everything that was settled since the last commit was sent.
 #[derive(Debug, Default)]
@@ -13,8 +15,8 @@ pub(crate) struct Draft {
     parked: BTreeMap<RetryId, ParkedRecord>,
     unparked: Vec<RetryId>,
     dead: Vec<DeadLetter>,
-    /// The last word on each key: poisoned or cured.
-    poisoned: BTreeMap<RecordKey, bool>,
+    cured: Vec<Cured>,
+    redriven: Vec<u64>,
 }
 
 /// What is known of a waiting record's attempts.
@@ -30,7 +32,8 @@ impl Draft {
             && self.parked.is_empty()
             && self.unparked.is_empty()
             && self.dead.is_empty()
-            && self.poisoned.is_empty()
+            && self.cured.is_empty()
+            && self.redriven.is_empty()
     }
 
     /// How many records the draft speaks of.
@@ -46,7 +49,10 @@ impl Draft {
     pub(crate) fn delivered(&mut self, record: &Record, cured: bool) {
         self.processed.push(ProcessedId::of(record));
         if cured {
-            self.poisoned.insert(record.key(), false);
+            self.cured.push(Cured {
+                key: record.key(),
+                sequence: record.sequence().clone(),
+            });
         }
     }
 
@@ -68,6 +74,7 @@ impl Draft {
                 first_attempt: failure.map(|(_, at, _)| at),
                 last_attempt: failure.map(|(_, at, _)| at),
                 last_error: failure.map(|(error, _, _)| error.report()),
+                redriven: false,
             },
         );
     }
@@ -95,6 +102,7 @@ impl Draft {
                 first_attempt: attempts.first,
                 last_attempt: Some(at),
                 last_error: Some(error.report()),
+                redriven: false,
             },
         );
     }
@@ -112,7 +120,6 @@ impl Draft {
     }
 
     pub(crate) fn dead(&mut self, letter: DeadLetter) {
-        self.poisoned.insert(letter.record.key(), true);
         self.dead.push(letter);
     }
 
@@ -127,8 +134,6 @@ impl Draft {
     ) -> Commit {
         let draft = std::mem::take(self);
         let (from, to) = positions;
-        let (poisoned, cured): (Vec<_>, Vec<_>) =
-            draft.poisoned.into_iter().partition(|(_, poisoned)| *poisoned);
         let mut commit = Commit::new(subscription.clone(), lease.clone(), number);
         commit.advance = (from < to).then(|| Advance {
             from: from.clone(),
@@ -139,8 +144,8 @@ impl Draft {
         commit.parked = draft.parked.into_values().collect();
         commit.unparked = draft.unparked;
         commit.dead = draft.dead;
-        commit.poisoned = poisoned.into_iter().map(|(key, _)| key).collect();
-        commit.cured = cured.into_iter().map(|(key, _)| key).collect();
+        commit.cured = draft.cured;
+        commit.redriven = draft.redriven;
         commit
     }
 }

@@ -83,26 +83,10 @@ impl RetryQueue {
     }
 
     /// Adds a record behind all others of its key and returns its id.
-    pub(crate) fn push(
-        &mut self,
-        key: RecordKey,
-        size: usize,
-        timestamp: WallTime,
-        due: Option<WallTime>,
-        now: WallTime,
-    ) -> RetryId {
+    pub(crate) fn push(&mut self, now: WallTime, entry: impl FnOnce(RetryId) -> WaitingRef) -> RetryId {
         let id = RetryId(self.next_id);
         self.next_id += 1;
-        self.insert(
-            WaitingRef {
-                id,
-                key,
-                due,
-                size,
-                timestamp,
-            },
-            now,
-        );
+        self.insert(entry(id), now);
         id
     }
 
@@ -225,12 +209,29 @@ impl RetryQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::ClusterTime;
 
     const A: RecordKey = RecordKey::from_u128(1);
     const B: RecordKey = RecordKey::from_u128(2);
 
     fn at(millis: i64) -> WallTime {
         WallTime::from_millis(millis)
+    }
+
+    fn waiting(id: RetryId, key: RecordKey, due: Option<WallTime>) -> WaitingRef {
+        WaitingRef {
+            id,
+            key,
+            due,
+            size: 10,
+            timestamp: at(0),
+            time: ClusterTime::default(),
+            redriven: false,
+        }
+    }
+
+    fn push(queue: &mut RetryQueue, key: RecordKey, due: Option<WallTime>) -> RetryId {
+        queue.push(at(0), |id| waiting(id, key, due))
     }
 
     fn take(queue: &mut RetryQueue, now: i64) -> Vec<(RecordKey, Vec<RetryId>)> {
@@ -240,9 +241,9 @@ mod tests {
     #[test]
     fn only_the_head_of_a_key_is_ever_due() {
         let mut queue = RetryQueue::new(Vec::new());
-        let head = queue.push(A, 10, at(0), Some(at(100)), at(0));
-        queue.push(A, 10, at(0), None, at(0));
-        let other = queue.push(B, 10, at(0), Some(at(50)), at(0));
+        let head = push(&mut queue, A, Some(at(100)));
+        push(&mut queue, A, None);
+        let other = push(&mut queue, B, Some(at(50)));
         assert_eq!(queue.next_due(), Some(at(50)));
         assert_eq!(take(&mut queue, 100), [(B, vec![other]), (A, vec![head])]);
         assert_eq!(take(&mut queue, 1000), []);
@@ -251,8 +252,8 @@ mod tests {
     #[test]
     fn followers_go_together_once_the_head_got_through() {
         let mut queue = RetryQueue::new(Vec::new());
-        let head = queue.push(A, 10, at(0), Some(at(0)), at(0));
-        let followers: Vec<RetryId> = (0..3).map(|_| queue.push(A, 10, at(0), None, at(0))).collect();
+        let head = push(&mut queue, A, Some(at(0)));
+        let followers: Vec<RetryId> = (0..3).map(|_| push(&mut queue, A, None)).collect();
         assert_eq!(take(&mut queue, 0), [(A, vec![head])]);
         queue.remove(head, at(0));
         assert_eq!(take(&mut queue, 0), [], "a key in hand is not taken twice");
@@ -263,7 +264,7 @@ mod tests {
     #[test]
     fn a_rescheduled_head_waits_for_its_new_time() {
         let mut queue = RetryQueue::new(Vec::new());
-        let head = queue.push(A, 10, at(0), Some(at(0)), at(0));
+        let head = push(&mut queue, A, Some(at(0)));
         take(&mut queue, 0);
         queue.reschedule(head, at(500));
         queue.finished(A, at(0));
@@ -274,16 +275,9 @@ mod tests {
 
     #[test]
     fn ids_go_on_after_those_of_the_store() {
-        let entry = WaitingRef {
-            id: RetryId(41),
-            key: A,
-            due: None,
-            size: 1,
-            timestamp: at(3),
-        };
-        let mut queue = RetryQueue::new(vec![entry]);
-        assert_eq!(queue.push(A, 1, at(9), None, at(0)), RetryId(42));
-        assert_eq!(queue.oldest(), Some(at(3)));
+        let mut queue = RetryQueue::new(vec![waiting(RetryId(41), A, None)]);
+        assert_eq!(push(&mut queue, A, None), RetryId(42));
+        assert_eq!(queue.oldest(), Some(at(0)));
         assert_eq!(take(&mut queue, 0), [(A, vec![RetryId(41), RetryId(42)])]);
     }
 }

@@ -10,7 +10,9 @@ use super::backoff::Backoff;
 use super::draft::Attempts;
 use super::in_hand::{Progress, Retry};
 use super::subscription::{Committed, End, Loaded, Subscription};
-use crate::contract::{DeadLetter, Outcome, RetryId, SettledAs, SinkError, StateErrorKind, StateStore};
+use crate::contract::{
+    DeadLetter, Outcome, RetryId, SettledAs, SinkError, StateErrorKind, StateStore, WaitingRef,
+};
 use crate::value::{Record, RecordKey, SubscriptionId, WallTime};
 
 /// Most waiting records of one key that are sent in one go once its head got through.
@@ -87,7 +89,7 @@ impl Subscription {
         let due = now.after(self.policy.delay(1, &mut self.rng));
         let id = self
             .retries
-            .push(record.key(), record.size(), record.timestamp(), Some(due), now);
+            .push(now, |id| WaitingRef::of(id, record, Some(due), false));
         self.draft.park(id, record, Some((error, now, due)));
         self.hold_contents(
             id,
@@ -103,7 +105,7 @@ impl Subscription {
     fn park_behind(&mut self, record: &Arc<Record>, now: WallTime) {
         let id = self
             .retries
-            .push(record.key(), record.size(), record.timestamp(), None, now);
+            .push(now, |id| WaitingRef::of(id, record, None, false));
         self.draft.park(id, record, None);
         self.hold_contents(id, record, Attempts::default());
     }
@@ -128,8 +130,9 @@ impl Subscription {
                 first_attempt: attempts.first.unwrap_or(now),
                 last_attempt: now,
                 last_error: error.report(),
+                stale: false,
             };
-            self.keys.poison(key);
+            self.keys.poison(&retry.record);
             self.give_up(letter, took, now);
             self.leave(retry, now);
             return;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::contract::{Sink, WatchTarget};
+use crate::contract::{Rewind, Sink, WatchTarget};
 use crate::delivery::RetryPolicy;
 use crate::value::{ClusterTime, CollectionName, DestinationId, InvalidName, Record, RecordType};
 
@@ -31,6 +31,9 @@ pub struct SubscriptionSpec {
     pub(crate) revision: u64,
     pub(crate) filter: Option<Arc<dyn Filter>>,
     pub(crate) retry: RetryPolicy,
+    pub(crate) rewind: Rewind,
+    pub(crate) mark: Option<ClusterTime>,
+    pub(crate) is_paused: bool,
 }
 
 impl SubscriptionSpec {
@@ -45,6 +48,9 @@ impl SubscriptionSpec {
             revision: 0,
             filter: None,
             retry,
+            rewind: Rewind::default(),
+            mark: None,
+            is_paused: false,
         }
     }
 
@@ -67,6 +73,29 @@ impl SubscriptionSpec {
     #[must_use]
     pub fn with_filter(mut self, filter: impl Filter) -> Self {
         self.filter = Some(Arc::new(filter));
+        self
+    }
+
+    /// Moves the position, once for each generation: a subscription whose stored generation is smaller is drained, moved
+    /// and started again. Default: generation 0, never moved.
+    #[must_use]
+    pub fn with_rewind(mut self, rewind: Rewind) -> Self {
+        self.rewind = rewind;
+        self
+    }
+
+    /// Says that the subscription was known to stand at or after `mark`: if the store has no state of it, the state was
+    /// lost, and it goes on there instead of at its start. Default: none.
+    #[must_use]
+    pub fn with_low_water_mark(mut self, mark: ClusterTime) -> Self {
+        self.mark = Some(mark);
+        self
+    }
+
+    /// Keeps the position and delivers nothing until it is not paused any more. Default: not paused.
+    #[must_use]
+    pub fn paused(mut self, is_paused: bool) -> Self {
+        self.is_paused = is_paused;
         self
     }
 
