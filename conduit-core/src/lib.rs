@@ -71,7 +71,7 @@ pub use contract::{
 };
 pub use delivery::{Lanes, RetryPolicy, ServiceSink, SinkService};
 pub use engine::{
-    Builder, CollectionSpec, CollectionStatus, Conduit, EngineDied, Filter, Handle, InvalidSetup, Settings,
+    Builder, CollectionSpec, CollectionStatus, CommandError, CommandErrorKind, Conduit, EngineDied, Filter, Handle, InvalidSetup, Redriven, Settings,
     SubscriptionPhase, SubscriptionSpec, SubscriptionStatus, TypeFilter,
 };
 pub use value::{

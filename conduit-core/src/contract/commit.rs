@@ -56,9 +56,6 @@ pub struct ParkedRecord {
     pub last_attempt: Option<WallTime>,
     /// Why the last attempt failed.
     pub last_error: Option<String>,
-    /// Whether it came back from the dead letters, and turns stale if a newer record of its key gets through first. Stored
-    /// when it begins to wait; another attempt does not change it.
-    pub redriven: bool,
 }
 
 /// A record that was given up.

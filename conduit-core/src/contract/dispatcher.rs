@@ -19,6 +19,8 @@ pub enum Route {
     /// One after the other, beside the lanes: waiting records of one parked key. The first that fails ends it; the
     /// rest come back as not attempted.
     Chain,
+    /// One waiting record, which is sent though its destination fails as a whole, when it is time to ask again.
+    Probe,
 }
 
 /// Records to deliver, in the order of their changes, each with the receipt that its outcome is written on.
@@ -39,11 +41,18 @@ pub enum Outcome {
         cured: bool,
     },
     /// It failed and is to be tried again; on the lanes its key is parked from now on.
-    Failed(SinkError),
+    Failed {
+        /// Why.
+        error: SinkError,
+        /// Whether it counts as an attempt of the record: not while the destination fails as a whole.
+        is_attempt: bool,
+    },
     /// It failed for good; its key is poisoned from now on.
     Dead(SinkError),
     /// An older record of its key waits: it has to wait behind it.
     Behind,
+    /// It was called back before it was sent.
+    Recalled,
     /// It was not tried, or it is not known whether it was: never counts as delivered.
     Unattempted,
 }
@@ -170,6 +179,10 @@ pub trait Dispatcher: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`Closed`] after a drain began.
     async fn submit(&self, work: Work) -> Result<(), Closed>;
+
+    /// Calls back everything accepted before that is not being sent: it settles as [`Outcome::Recalled`], calls in hand as
+    /// they end.
+    fn recall(&self);
 
     /// Stops: calls in hand may finish until `deadline`, everything else settles as [`Outcome::Unattempted`]. Returns
     /// when every receipt is settled.

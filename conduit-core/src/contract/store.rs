@@ -106,24 +106,18 @@ pub struct WaitingRef {
     pub size: usize,
     /// When its change happened.
     pub timestamp: WallTime,
-    /// The source's logical time of its change.
-    pub time: ClusterTime,
-    /// As in [`ParkedRecord`](super::ParkedRecord).
-    pub redriven: bool,
 }
 
 impl WaitingRef {
     /// What is known without the contents of a record that begins to wait.
     #[must_use]
-    pub fn of(id: RetryId, record: &Record, due: Option<WallTime>, redriven: bool) -> Self {
+    pub fn of(id: RetryId, record: &Record, due: Option<WallTime>) -> Self {
         Self {
             id,
             key: record.key(),
             due,
             size: record.size(),
             timestamp: record.timestamp(),
-            time: record.time(),
-            redriven,
         }
     }
 }

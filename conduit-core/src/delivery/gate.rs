@@ -155,6 +155,13 @@ impl Gate {
         });
     }
 
+    /// Waits until nothing is let through any more.
+    pub(crate) async fn closed(&self) {
+        let mut gate = self.state.subscribe();
+        // The sender lives as long as `self`.
+        let _ = gate.wait_for(|state| state.closed).await;
+    }
+
     /// Lets nothing through any more.
     pub(crate) fn close(&self) {
         self.state.send_modify(|state| state.closed = true);

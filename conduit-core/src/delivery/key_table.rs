@@ -101,12 +101,13 @@ impl KeyTable {
         }
     }
 
-    /// Decides about a record that failed on its lane, and parks or poisons its key at once.
-    pub(crate) fn failed(&self, record: &Record, kind: SinkErrorKind) -> Verdict {
+    /// Decides about a record that failed on its lane, and parks or poisons its key at once. A failure that is no attempt
+    /// of the record never ends it.
+    pub(crate) fn failed(&self, record: &Record, kind: SinkErrorKind, is_attempt: bool) -> Verdict {
         let mut keys = self.keys();
         let key = record.key();
-        let is_final = kind == SinkErrorKind::Undeliverable || self.max_retries == 0;
-        if is_final || keys.poisoned.contains_key(&key) {
+        let was_last = self.max_retries == 0 || keys.poisoned.contains_key(&key);
+        if kind == SinkErrorKind::Undeliverable || (is_attempt && was_last) {
             keys.poison(key, record.time());
             return Verdict::Dead;
         }
@@ -134,6 +135,23 @@ impl KeyTable {
     /// Notes that a waiting record was given up.
     pub(crate) fn poison(&self, record: &Record) {
         self.keys().poison(record.key(), record.time());
+    }
+
+    /// Notes that a dead letter of `key` waits again; one that was not stale does not poison its key any more.
+    pub(crate) fn redriven(&self, key: RecordKey, was_stale: bool) {
+        let mut keys = self.keys();
+        *keys.waiting.entry(key).or_insert(0) += 1;
+        if !was_stale && let Some(letters) = keys.poisoned.get_mut(&key) {
+            letters.count -= 1;
+            if letters.count == 0 {
+                keys.poisoned.remove(&key);
+            }
+        }
+    }
+
+    /// Notes that there are no dead letters any more.
+    pub(crate) fn forget_poisoned(&self) {
+        self.keys().poisoned.clear();
     }
 
     /// How many attempts a waiting record of `key` has in all.

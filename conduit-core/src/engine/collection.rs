@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::board::Board;
+use super::command::{Command, CommandError, CommandErrorKind};
 use super::context::Context;
+use super::dead_count::DeadCount;
 use super::lease_keeper::LeaseKeeper;
+use super::share::Share;
 use super::spec::{CollectionSpec, SubscriptionSpec};
 use super::status::{StatusCell, SubscriptionPhase};
 use super::stop::StopSignal;
@@ -30,6 +33,7 @@ pub(super) struct Scope {
     pub(super) keeper: Arc<LeaseKeeper>,
     pub(super) board: Arc<Board>,
     pub(super) name: CollectionName,
+    pub(super) dead_count: Arc<DeadCount>,
 }
 
 impl Scope {
@@ -64,7 +68,8 @@ impl Scope {
         let mut now = None;
         let mut starts = Vec::with_capacity(subscriptions.len());
         for subscription in subscriptions {
-            let start = match (subscription.start, now) {
+            // A low-water mark is where a state that was lost is made up for.
+            let start = match (subscription.mark.or(subscription.start), now) {
                 (Some(start), _) | (None, Some(start)) => start,
                 (None, None) => *now.insert(self.source_now().await?),
             };
@@ -88,7 +93,20 @@ impl Scope {
 /// The task of a collection: takes the lease, keeps subscriptions as the newest spec has them, gives the lease back.
 pub(crate) struct CollectionRunner {
     scope: Arc<Scope>,
-    spec: watch::Receiver<CollectionSpec>,
+    orders: RunnerOrders,
+}
+
+/// What the supervisor wants of a collection.
+pub(super) struct RunnerOrders {
+    pub(super) spec: watch::Receiver<CollectionSpec>,
+    pub(super) share: watch::Receiver<Share>,
+    pub(super) commands: mpsc::Receiver<Command>,
+}
+
+impl RunnerOrders {
+    fn is_ours(&self) -> bool {
+        *self.share.borrow() == Share::Ours
+    }
 }
 
 enum Next {
@@ -104,27 +122,37 @@ impl CollectionRunner {
         keeper: Arc<LeaseKeeper>,
         board: Arc<Board>,
         name: CollectionName,
-        spec: watch::Receiver<CollectionSpec>,
+        orders: RunnerOrders,
     ) -> Self {
+        let max = context.settings.max_dead_letters;
         Self {
             scope: Arc::new(Scope {
+                dead_count: Arc::new(DeadCount::new(max)),
                 context,
                 keeper,
                 board,
                 name,
             }),
-            spec,
+            orders,
         }
     }
 
     /// Runs until told to stop.
     pub(crate) async fn run(mut self, mut stop: StopSignal) {
         loop {
-            let spec = self.spec.borrow_and_update().clone();
-            if spec.subscriptions.is_empty() {
+            let spec = self.orders.spec.borrow_and_update().clone();
+            let share = self.orders.share.borrow_and_update().clone();
+            if let Share::Of(worker) = &share {
+                let reason = format!("it is of the share of {}", worker.short());
+                self.set_phases(&spec, SubscriptionPhase::WaitingForLease, &reason);
+            }
+            if spec.subscriptions.is_empty() || share != Share::Ours {
                 tokio::select! {
                     _ = stop.stopped() => break,
-                    changed = self.spec.changed() => if changed.is_err() { break },
+                    // A sender that is gone is followed by the stop signal.
+                    _ = self.orders.spec.changed() => {}
+                    _ = self.orders.share.changed() => {}
+                    Some(command) = self.orders.commands.recv() => command.refuse(not_held(&self.scope)),
                 }
                 continue;
             }
@@ -143,7 +171,7 @@ impl CollectionRunner {
         self.scope.board.remove(&self.scope.name);
     }
 
-    /// Asks for the lease until it is taken; `None` if the spec changed meanwhile.
+    /// Asks for the lease until it is taken; `None` if the spec or the share changed meanwhile.
     async fn acquire(&mut self, spec: &CollectionSpec) -> Option<(Tenure, Vec<SubscriptionState>)> {
         let mut backoff = Backoff::default();
         let mut evict = None;
@@ -191,7 +219,9 @@ impl CollectionRunner {
             };
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                _ = self.spec.changed() => return None,
+                _ = self.orders.spec.changed() => return None,
+                _ = self.orders.share.changed() => return None,
+                Some(command) = self.orders.commands.recv() => command.refuse(not_held(&self.scope)),
             }
         }
     }
@@ -244,7 +274,12 @@ impl CollectionRunner {
     async fn hold(&mut self, mut tenure: Tenure, stop: &mut StopSignal) -> Next {
         let guard = Arc::clone(&tenure.guard);
         loop {
-            let spec = self.spec.borrow().clone();
+            if !self.orders.is_ours() {
+                tracing::info!(collection = %self.scope.name, "handing over to the worker whose share it is");
+                tenure.end(Instant::now() + self.scope.context.settings.shutdown_timeout).await;
+                return Next::Again;
+            }
+            let spec = self.orders.spec.borrow().clone();
             let ended = tokio::select! {
                 biased;
                 deadline = stop.stopped() => {
@@ -255,9 +290,13 @@ impl CollectionRunner {
                     tenure.abandon().await;
                     return Next::Again;
                 }
-                // A sender that is gone is followed by the stop signal.
-                _ = self.spec.changed() => {
+                _ = self.orders.spec.changed() => {
                     tenure.spec_updated();
+                    continue;
+                }
+                _ = self.orders.share.changed() => continue,
+                Some(command) = self.orders.commands.recv() => {
+                    tenure.command(command);
                     continue;
                 }
                 ended = next_end(&mut tenure, &spec) => ended,
@@ -272,6 +311,11 @@ impl CollectionRunner {
             }
         }
     }
+}
+
+fn not_held(scope: &Scope) -> CommandError {
+    let message = format!("this worker does not hold the lease of {}", scope.name);
+    CommandError::new(CommandErrorKind::NotHeld, message)
 }
 
 /// What a tenure comes to while nothing from outside happens.

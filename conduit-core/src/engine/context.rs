@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::committer::Committer;
 use super::settings::Settings;
 use super::worker_identity::WorkerIdentity;
+use crate::delivery::Endpoints;
 use crate::contract::{Observer, StateStore, Watcher};
 use crate::value::{Clock, RecordKey, SubscriptionId};
 
@@ -18,6 +19,7 @@ pub(crate) struct Context {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) settings: Settings,
     pub(crate) worker: WorkerIdentity,
+    pub(crate) endpoints: Endpoints,
 }
 
 impl Context {

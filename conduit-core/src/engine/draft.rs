@@ -56,27 +56,50 @@ impl Draft {
         }
     }
 
-    /// A record that begins to wait: after a failed attempt, or behind another.
-    pub(crate) fn park(
-        &mut self,
-        id: RetryId,
-        record: &Arc<Record>,
-        failure: Option<(&SinkError, WallTime, WallTime)>,
-    ) {
+    /// A record that begins to wait behind another, or comes back from the dead letters.
+    pub(crate) fn park(&mut self, id: RetryId, record: &Arc<Record>) {
         self.parked.insert(
             id,
             ParkedRecord {
                 id,
                 key: record.key(),
                 record: Some(Arc::clone(record)),
-                due: failure.map(|(_, _, due)| due),
-                attempts: u32::from(failure.is_some()),
-                first_attempt: failure.map(|(_, at, _)| at),
-                last_attempt: failure.map(|(_, at, _)| at),
-                last_error: failure.map(|(error, _, _)| error.report()),
-                redriven: false,
+                due: None,
+                attempts: 0,
+                first_attempt: None,
+                last_attempt: None,
+                last_error: None,
             },
         );
+    }
+
+    /// A record that begins to wait after a failure, which was an attempt or not.
+    pub(crate) fn park_failed(
+        &mut self,
+        id: RetryId,
+        record: &Arc<Record>,
+        attempts: Attempts,
+        error: &SinkError,
+        due: WallTime,
+    ) {
+        self.park(id, record);
+        if let Some(parked) = self.parked.get_mut(&id) {
+            parked.due = Some(due);
+            parked.attempts = attempts.count;
+            parked.first_attempt = attempts.first;
+            parked.last_attempt = attempts.first;
+            parked.last_error = Some(error.report());
+        }
+    }
+
+    /// A dead letter that leaves its queue.
+    pub(crate) fn redrive(&mut self, letter: u64) {
+        self.redriven.push(letter);
+    }
+
+    /// Whether it says something of dead letters that the store does not know yet.
+    pub(crate) fn touches_letters(&self) -> bool {
+        !self.dead.is_empty() || !self.cured.is_empty() || !self.redriven.is_empty()
     }
 
     /// A waiting record that failed again.
@@ -102,7 +125,6 @@ impl Draft {
                 first_attempt: attempts.first,
                 last_attempt: Some(at),
                 last_error: Some(error.report()),
-                redriven: false,
             },
         );
     }

@@ -21,8 +21,10 @@ pub(crate) enum Needs {
     Delivery,
     /// Nothing: the subscription does not want it.
     NothingFiltered,
-    /// Nothing: it was settled before.
+    /// Nothing: it was settled before, as the store's gap list says.
     NothingDone,
+    /// Nothing: it was delivered before, as its processed id says.
+    NothingProcessed,
 }
 
 /// What the reading task tells the subscription.
@@ -33,6 +35,8 @@ pub(crate) enum FeedEvent {
         records: Vec<(Arc<Record>, Needs)>,
         position: Position,
         reached_end: bool,
+        /// Whether processed ids have to be asked for still.
+        recovery: Recovery,
     },
     /// The stream failed and will be opened again; the message says why.
     Interrupted(String),
@@ -138,6 +142,7 @@ impl Feed {
                 records,
                 position: after,
                 reached_end,
+                recovery: self.recovery,
             };
             events.send(event).await.ok()?;
         }
@@ -147,8 +152,11 @@ impl Feed {
         if self.filter.as_ref().is_some_and(|filter| !filter.matches(record)) {
             return Needs::NothingFiltered;
         }
-        if is_done || (!self.settled_ahead.is_empty() && self.settled_ahead.remove(record.sequence())) {
+        if !self.settled_ahead.is_empty() && self.settled_ahead.remove(record.sequence()) {
             return Needs::NothingDone;
+        }
+        if is_done {
+            return Needs::NothingProcessed;
         }
         Needs::Delivery
     }

@@ -1,6 +1,6 @@
 //! The records that were given to the dispatcher, and what comes back of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::draft::Attempts;
@@ -45,11 +45,13 @@ pub(crate) struct InHand {
     records: HashMap<u64, Held>,
     /// How many records of each chain have no outcome yet.
     chains: HashMap<RecordKey, usize>,
+    on_lanes: usize,
 }
 
 impl InHand {
     /// Makes work of records for the lanes, each with its index in the tracker.
     pub(crate) fn lanes(&mut self, records: Vec<(u64, Arc<Record>)>) -> Work {
+        self.on_lanes += records.len();
         let receipts = records.into_iter().map(|(index, record)| {
             let (ticket, receipt) = self.settlements.receipt();
             self.records.insert(
@@ -68,7 +70,7 @@ impl InHand {
     }
 
     /// Makes work of waiting records of one key.
-    pub(crate) fn chain(&mut self, key: RecordKey, retries: Vec<Retry>) -> Work {
+    pub(crate) fn chain(&mut self, route: Route, key: RecordKey, retries: Vec<Retry>) -> Work {
         *self.chains.entry(key).or_insert(0) += retries.len();
         let receipts = retries.into_iter().map(|retry| {
             let (ticket, receipt) = self.settlements.receipt();
@@ -78,12 +80,30 @@ impl InHand {
         });
         Work {
             records: receipts.collect(),
-            route: Route::Chain,
+            route,
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.records.is_empty()
+    }
+
+    /// Whether the lanes have records that are not settled.
+    pub(crate) fn is_on_lanes(&self) -> bool {
+        self.on_lanes > 0
+    }
+
+    /// Returns how many records of each of these keys the lanes have.
+    pub(crate) fn on_lanes(&self, keys: &HashSet<RecordKey>) -> HashMap<RecordKey, usize> {
+        let mut counts = HashMap::new();
+        for held in self.records.values() {
+            if let Held::Lane { record, .. } = held
+                && keys.contains(&record.key())
+            {
+                *counts.entry(record.key()).or_insert(0) += 1;
+            }
+        }
+        counts
     }
 
     /// Waits for the next outcome. Cancel-safe.
@@ -104,11 +124,14 @@ impl InHand {
 
     fn progress(&mut self, settled: Settled) -> Option<Progress> {
         Some(match self.records.remove(&settled.ticket)? {
-            Held::Lane { index, record } => Progress::Lane {
-                index,
-                record,
-                settled,
-            },
+            Held::Lane { index, record } => {
+                self.on_lanes -= 1;
+                Progress::Lane {
+                    index,
+                    record,
+                    settled,
+                }
+            }
             Held::Retry(retry) => {
                 let key = retry.record.key();
                 let left = self.chains.get_mut(&key).map_or(0, |left| {

@@ -16,6 +16,8 @@ pub(crate) struct RetryQueue {
     by_key: HashMap<RecordKey, VecDeque<RetryId>>,
     due: BTreeSet<(WallTime, RetryId)>,
     running: HashSet<RecordKey>,
+    /// How many changes of each moment wait.
+    moments: BTreeMap<WallTime, usize>,
     bytes: usize,
     next_id: u64,
 }
@@ -50,6 +52,7 @@ impl RetryQueue {
         ids.push_back(entry.id);
         let is_head = ids.len() == 1;
         self.bytes += entry.size;
+        *self.moments.entry(entry.timestamp).or_insert(0) += 1;
         let (id, key) = (entry.id, entry.key);
         let waiting = Waiting {
             key,
@@ -103,6 +106,12 @@ impl RetryQueue {
             return;
         };
         self.bytes -= waiting.size;
+        if let Some(count) = self.moments.get_mut(&waiting.timestamp) {
+            *count -= 1;
+            if *count == 0 {
+                self.moments.remove(&waiting.timestamp);
+            }
+        }
         if let Some(at) = waiting.scheduled {
             self.due.remove(&(at, id));
         }
@@ -147,6 +156,39 @@ impl RetryQueue {
             taken.push((key, self.sendable(key, max_records, max_bytes)));
         }
         taken
+    }
+
+    /// Takes the key whose head was due first, due or not, with its head alone.
+    pub(crate) fn take_first(&mut self) -> Option<(RecordKey, RetryId)> {
+        let (_, head) = self.due.pop_first()?;
+        let waiting = self.waiting.get_mut(&head)?;
+        waiting.scheduled = None;
+        self.running.insert(waiting.key);
+        Some((waiting.key, head))
+    }
+
+    /// Keeps a key from being sent until [`finished`](Self::finished) says that it may.
+    pub(crate) fn block(&mut self, key: RecordKey) {
+        self.running.insert(key);
+        let head = self.by_key.get(&key).and_then(VecDeque::front);
+        if let Some(id) = head
+            && let Some(waiting) = self.waiting.get_mut(id)
+            && let Some(at) = waiting.scheduled.take()
+        {
+            self.due.remove(&(at, *id));
+        }
+    }
+
+    /// Whether records of the key wait.
+    pub(crate) fn has(&self, key: RecordKey) -> bool {
+        self.by_key.contains_key(&key)
+    }
+
+    /// Returns how many keys have a head that was tried before.
+    pub(crate) fn tried_keys(&self) -> usize {
+        let heads = self.by_key.values().filter_map(VecDeque::front);
+        let tried = |id: &&RetryId| self.waiting.get(id).is_some_and(|waiting| waiting.due.is_some());
+        heads.filter(tried).count()
     }
 
     fn sendable(&self, key: RecordKey, max_records: usize, max_bytes: usize) -> Vec<RetryId> {
@@ -200,16 +242,15 @@ impl RetryQueue {
         self.waiting.values().map(|waiting| waiting.key)
     }
 
-    /// Returns when the change of the record that waits longest happened.
+    /// Returns when the oldest change that waits happened.
     pub(crate) fn oldest(&self) -> Option<WallTime> {
-        self.waiting.values().next().map(|waiting| waiting.timestamp)
+        self.moments.keys().next().copied()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::ClusterTime;
 
     const A: RecordKey = RecordKey::from_u128(1);
     const B: RecordKey = RecordKey::from_u128(2);
@@ -225,8 +266,6 @@ mod tests {
             due,
             size: 10,
             timestamp: at(0),
-            time: ClusterTime::default(),
-            redriven: false,
         }
     }
 

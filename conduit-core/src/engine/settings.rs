@@ -19,6 +19,8 @@ pub struct Settings {
     pub max_waiting_records: usize,
     /// Most bytes of waiting records of a subscription. Default 256 MiB.
     pub max_waiting_bytes: usize,
+    /// Most dead letters of a collection; beyond it its subscriptions neither read nor retry. Default 1,000,000.
+    pub max_dead_letters: u64,
     /// Least time between two commits of the engine. Default 50 ms.
     pub commit_interval: Duration,
     /// How often an idle subscription's position is committed. Default 10 s.
@@ -37,6 +39,7 @@ impl Default for Settings {
             max_ahead: 20_000,
             max_waiting_records: 100_000,
             max_waiting_bytes: 256 * 1024 * 1024,
+            max_dead_letters: 1_000_000,
             commit_interval: Duration::from_millis(50),
             idle_commit_interval: Duration::from_secs(10),
             seed: None,

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::contract::SettledAs;
-use crate::value::{DestinationId, Position, SubscriptionId, WallTime};
+use crate::value::{ClusterTime, DestinationId, Position, SubscriptionId, WallTime};
 
 /// What a subscription is doing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, Default)]
@@ -18,6 +18,10 @@ pub enum SubscriptionPhase {
     Streaming,
     /// It reads changes of the past.
     CatchingUp,
+    /// Its destination fails as a whole: nothing is sent but probes; the reason says why.
+    Holding,
+    /// An operator paused it.
+    Paused,
     /// Another worker holds the collection's lease.
     WaitingForLease,
     /// It cannot go on without an operator; the reason says why.
@@ -40,6 +44,11 @@ pub struct SubscriptionStatus {
     pub lag_seconds: Option<f64>,
     /// The source's time of the committed position.
     pub position_time: Option<WallTime>,
+    /// A time of the source at or before every change that is neither acknowledged nor a dead letter, as far as is
+    /// committed: where to begin if the store loses everything.
+    pub low_water_mark: Option<ClusterTime>,
+    /// How often the position was moved by an operator.
+    pub generation: u64,
     /// Records delivered since this process started.
     pub delivered: u64,
     /// Records passed over since this process started.
@@ -73,6 +82,8 @@ struct Inner {
     reached_end: bool,
     last_read: Option<WallTime>,
     oldest_open: Option<WallTime>,
+    is_full: bool,
+    is_lost: bool,
     window_start: WallTime,
     window_count: u64,
 }
@@ -91,6 +102,8 @@ impl StatusCell {
             since: now,
             lag_seconds: None,
             position_time: None,
+            low_water_mark: None,
+            generation: 0,
             delivered: 0,
             filtered: 0,
             retried: 0,
@@ -107,6 +120,8 @@ impl StatusCell {
                 reached_end: false,
                 last_read: None,
                 oldest_open: None,
+                is_full: false,
+                is_lost: false,
                 window_start: now,
                 window_count: 0,
             }),
@@ -168,8 +183,41 @@ impl StatusCell {
         inner.oldest_open = oldest_open;
     }
 
-    pub(crate) fn set_position(&self, position: &Position) {
-        self.inner().status.position_time = Some(position.time().wall_time());
+    /// Notes the committed position, the change that waits longest, and the generation where it is known anew.
+    pub(crate) fn set_position(&self, position: &Position, waiting: Option<WallTime>, generation: Option<u64>) {
+        let status = &mut self.inner().status;
+        status.position_time = Some(position.time().wall_time());
+        let waiting = waiting.map(|at| ClusterTime::new(u32::try_from(at.as_millis() / 1000).unwrap_or(0), 0));
+        status.low_water_mark = Some(waiting.map_or(position.time(), |at| at.min(position.time())));
+        status.generation = generation.unwrap_or(status.generation);
+    }
+
+    /// Changes one phase to another.
+    pub(crate) fn leave_phase(&self, from: SubscriptionPhase, to: SubscriptionPhase, now: WallTime) {
+        if self.inner().status.phase == from {
+            self.set_phase(to, None, now);
+        }
+    }
+
+    /// Notes that dead letters left their queue.
+    pub(crate) fn letters_left(&self, count: u64) {
+        let status = &mut self.inner().status;
+        status.dlq_length = status.dlq_length.saturating_sub(count);
+    }
+
+    /// Notes that dead letters came that are not counted as given up.
+    pub(crate) fn letters_came(&self, count: u64) {
+        self.inner().status.dlq_length += count;
+    }
+
+    /// Notes whether the collection may have more dead letters.
+    pub(crate) fn set_full(&self, is_full: bool) {
+        self.inner().is_full = is_full;
+    }
+
+    /// Notes that the store lost the state, which is said until the process ends.
+    pub(crate) fn set_lost(&self) {
+        self.inner().is_lost = true;
     }
 
     /// Forgets what was known of the stream: it is being opened anew.
@@ -188,6 +236,13 @@ impl StatusCell {
             (None, true) => Some(0.0),
             (None, false) => inner.last_read.map(|last| now.since(last).as_secs_f64()),
         };
+        if inner.is_full {
+            status.phase = SubscriptionPhase::Halted;
+            status.reason = Some("dead_letters_full".to_owned());
+        }
+        if inner.is_lost && status.reason.is_none() {
+            status.reason = Some("state_lost".to_owned());
+        }
         status
     }
 }

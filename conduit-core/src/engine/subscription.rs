@@ -6,24 +6,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::command::Command;
 use super::context::Context;
+use super::dead_count::DeadCount;
 use super::draft::{Attempts, Draft};
-use super::feed::{Feed, FeedEvent, Needs, Recovery};
+use super::feed::Recovery;
 use super::in_hand::{InHand, Progress, Retry};
+use super::letter_work::LetterWork;
+use super::reading::{READ_LIMITS, Reading};
 use super::retry_queue::RetryQueue;
-use super::spec::SubscriptionSpec;
+use super::spec::{Filter, SubscriptionSpec};
 use super::status::{StatusCell, SubscriptionPhase};
 use super::stop::StopSignal;
-use super::tracker::{Arrival, Tracker};
+use super::tracker::Tracker;
 use crate::contract::{
-    BatchLimits, Dispatcher, Lease, RetryId, SettledAs, Settlement, StateError, StateErrorKind,
-    SubscriptionState, WatchTarget,
+    Dispatcher, Lease, RetryId, SettledAs, Settlement, StateError, StateErrorKind, SubscriptionState,
+    WatchTarget,
 };
-use crate::delivery::{Gate, KeyTable, Lanes, LeaseGuard, RetryPolicy};
+use crate::delivery::{Endpoint, Gate, Health, KeyTable, Lanes, LeaseGuard, RetryPolicy};
 use crate::value::{Position, Record, RecordKey, SubscriptionId, WallTime};
 
 /// Why a subscription ended.
@@ -78,30 +81,31 @@ pub(crate) struct Subscription {
     pub(super) committing: Option<BoxFuture<'static, Committed>>,
     pub(super) loading: Option<BoxFuture<'static, Loaded>>,
     pub(super) rng: fastrand::Rng,
-    feed: Option<(mpsc::Receiver<FeedEvent>, JoinHandle<()>)>,
-    is_reading: bool,
+    pub(super) reading: Reading,
+    pub(super) recovery: Recovery,
+    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) health: watch::Receiver<Health>,
+    pub(super) target: WatchTarget,
+    pub(super) filter: Option<Arc<dyn Filter>>,
+    pub(super) dead_count: Arc<DeadCount>,
+    pub(super) letter_work: LetterWork,
+    commands: mpsc::Receiver<Command>,
 }
 
-/// What one read brings at most.
-const READ_LIMITS: BatchLimits = BatchLimits {
-    max_records: 1000,
-    max_bytes: 4 * 1024 * 1024,
-    max_wait: Duration::from_secs(1),
-};
 /// How many outcomes are taken before everything else gets a look again.
 const MAX_OUTCOMES_A_TURN: usize = 1024;
-/// A stream that is behind by more than this is catching up.
-const CATCHING_UP_AFTER: Duration = Duration::from_secs(10);
+/// So many keys that wait after a failure say, at the start, that the destination may be failing as a whole.
+const SUSPICIOUS_KEYS: usize = 20;
 
 impl Subscription {
     /// Builds the task's state from what the store knows, and begins to read.
     pub(crate) fn start(
         context: Arc<Context>,
         (lease, guard): (Lease, Arc<LeaseGuard>),
-        target: &WatchTarget,
-        spec: &SubscriptionSpec,
+        (target, spec): (&WatchTarget, &SubscriptionSpec),
         state: SubscriptionState,
-        status: Arc<StatusCell>,
+        (status, dead_count): (Arc<StatusCell>, Arc<DeadCount>),
+        commands: mpsc::Receiver<Command>,
     ) -> Self {
         let id = SubscriptionId {
             collection: target.collection.clone(),
@@ -114,34 +118,32 @@ impl Subscription {
             retries.keys(),
             state.poisoned,
         ));
+        let endpoint = context.endpoints.get(spec.sink.endpoint(), &id.to_string());
+        let tried = retries.tried_keys();
+        if tried >= SUSPICIOUS_KEYS {
+            endpoint.suspect(tried);
+        }
         let gate = Arc::new(Gate::new(Arc::clone(&guard)));
         // Room for more than is ever submitted, so that submitting never waits.
         let room = 2 * (settings.max_in_flight_records + READ_LIMITS.max_records) + 100_000;
-        let lanes = Lanes::start(Arc::clone(&spec.sink), gate, Arc::clone(&keys), room);
-        let feed = Feed {
-            id: id.clone(),
-            watcher: Arc::clone(&context.watcher),
-            store: Arc::clone(&context.store),
-            target: target.clone(),
-            filter: spec.filter.clone(),
-            settled_ahead: state.settled_ahead.into_iter().collect(),
-            // Nothing was ever committed: the stream is new, or the store lost what it knew. Then the processed ids, which
-            // may have outlived it, say what not to deliver again.
-            recovery: if state.last_commit == 0 {
-                Recovery::Begins
-            } else {
-                Recovery::Over
-            },
-            limits: READ_LIMITS,
+        let lanes = Lanes::start(
+            Arc::clone(&spec.sink),
+            (gate, Arc::clone(&endpoint)),
+            Arc::clone(&keys),
+            room,
+        );
+        // Nothing was ever committed: the stream is new, or the store lost what it knew. Then the processed ids, which may
+        // have outlived it, say what not to deliver again.
+        let recovery = if state.last_commit == 0 {
+            Recovery::Begins
+        } else {
+            Recovery::Over
         };
-        // One batch waits here while the next is being read.
-        let (events, feed_events) = mpsc::channel(1);
-        let reader = tokio::spawn(feed.run(state.position.clone(), events));
         status.set_phase(SubscriptionPhase::Starting, None, context.clock.now());
         status.set_counts(retries.len(), Some(state.dead_letters));
-        status.set_position(&state.position);
+        status.set_position(&state.position, retries.oldest(), Some(state.generation));
         let seed = context.seed_for(&id);
-        Self {
+        let mut subscription = Self {
             guard,
             lease,
             policy: spec.retry.clone(),
@@ -160,12 +162,21 @@ impl Subscription {
             committing: None,
             loading: None,
             rng: fastrand::Rng::with_seed(seed),
-            feed: Some((feed_events, reader)),
-            is_reading: true,
+            reading: Reading::Off(state.settled_ahead.into_iter().collect()),
+            recovery,
+            health: endpoint.health(),
+            endpoint,
+            target: target.clone(),
+            filter: spec.filter.clone(),
+            dead_count,
+            letter_work: LetterWork::default(),
+            commands,
             status,
             id,
             context,
-        }
+        };
+        subscription.follow_health();
+        subscription
     }
 
     /// Runs until told to stop, or until it cannot go on.
@@ -173,15 +184,19 @@ impl Subscription {
         let guard = Arc::clone(&self.guard);
         let mut lost = pin!(guard.lost());
         let end = loop {
+            // Before the commit, which it has to wait for.
+            if let Err(end) = self.go_on_with_command().await {
+                break end;
+            }
             self.start_commit();
             if let Err(end) = self.start_retries().await {
                 break end;
             }
             self.publish();
             let wake = self.next_wake();
-            let can_read = self.is_reading && self.has_room();
-            // In this order: the end of all; answers of the store, which free room; outcomes, which free the lanes; new
-            // records last, so that memory is given back before more is taken.
+            let can_read = self.has_room();
+            // In this order: the end of all; answers of the store, which free room; outcomes, which free the lanes; what the
+            // destination does and what operators want; new records last, so that memory is given back before more is taken.
             let turn = tokio::select! {
                 biased;
                 deadline = stop.stopped() => break self.finish(deadline).await,
@@ -189,14 +204,26 @@ impl Subscription {
                 Some(committed) = poll_opt(&mut self.committing) => self.on_committed(committed),
                 Some(loaded) = poll_opt(&mut self.loading) => self.on_loaded(loaded).await,
                 progress = self.in_hand.next(), if !self.in_hand.is_empty() => self.on_progress(progress),
-                () = sleep_until(wake) => Ok(()),
-                event = next_event(&mut self.feed), if can_read => self.on_feed(event).await,
+                // The endpoint, which sends it, is held here.
+                _ = self.health.changed() => {
+                    self.follow_health();
+                    Ok(())
+                }
+                Some(command) = self.commands.recv(), if self.letter_work.is_idle() => {
+                    self.begin_command(command);
+                    Ok(())
+                }
+                () = sleep_until(wake) => {
+                    self.endpoint.try_stream();
+                    Ok(())
+                }
+                event = self.reading.next(), if can_read => self.on_feed(event).await,
             };
             if let Err(end) = turn {
                 break end;
             }
         };
-        self.stop_reading().await;
+        self.reading.stop().await;
         match end {
             End::Reload(why) if self.committing.is_some() => End::Uncertain(why),
             end => end,
@@ -206,7 +233,13 @@ impl Subscription {
     /// Whether more may be read: every bound of memory and of the store is kept here.
     fn has_room(&self) -> bool {
         let settings = &self.context.settings;
-        self.tracker.unsettled() < settings.max_in_flight_records
+        // While it is only tried whether the destination answers, one batch is enough.
+        let most = match *self.health.borrow() {
+            Health::Serving => settings.max_in_flight_records,
+            Health::Trying(_) | Health::Held(_) => 1,
+        };
+        !self.dead_count.is_full()
+            && self.tracker.unsettled() < most
             && self.tracker.unsettled_bytes() < settings.max_in_flight_bytes
             && self.tracker.len() < settings.max_ahead
             && self.draft.len() < settings.max_ahead
@@ -216,7 +249,7 @@ impl Subscription {
     }
 
     fn next_wake(&self) -> Option<Instant> {
-        let can_retry = self.loading.is_none() && self.retries.running() < self.max_chains;
+        let can_retry = self.loading.is_none() && self.can_retry();
         let retry = self
             .retries
             .next_due()
@@ -224,81 +257,8 @@ impl Subscription {
             .map(|due| Instant::now() + due.since(self.context.clock.now()));
         let moved = self.committing.is_none() && self.tracker.position() > &self.committed;
         let idle = moved.then(|| self.last_commit_at + self.context.settings.idle_commit_interval);
-        retry.into_iter().chain(idle).min()
-    }
-
-    async fn on_feed(&mut self, event: Option<FeedEvent>) -> Result<(), End> {
-        let now = self.context.clock.now();
-        match event {
-            Some(FeedEvent::Batch {
-                records,
-                position,
-                reached_end,
-            }) => {
-                self.note_reading(
-                    records.last().map(|(record, _)| &**record),
-                    &position,
-                    reached_end,
-                    now,
-                );
-                self.admit(records, position, now).await
-            }
-            Some(FeedEvent::Interrupted(message)) => {
-                self.status.reopened();
-                self.status
-                    .set_phase(SubscriptionPhase::Starting, Some(message), now);
-                Ok(())
-            }
-            Some(FeedEvent::HistoryLost) => {
-                self.is_reading = false;
-                self.status
-                    .set_phase(SubscriptionPhase::Halted, Some("history_lost".to_owned()), now);
-                Ok(())
-            }
-            None => Err(End::Reload("the reading task died".to_owned())),
-        }
-    }
-
-    fn note_reading(&self, last: Option<&Record>, position: &Position, reached_end: bool, now: WallTime) {
-        let read_at = last.map_or_else(|| position.time().wall_time(), Record::timestamp);
-        let phase = if reached_end || now.since(read_at) < CATCHING_UP_AFTER {
-            SubscriptionPhase::Streaming
-        } else {
-            SubscriptionPhase::CatchingUp
-        };
-        self.status.set_phase(phase, None, now);
-        self.status
-            .set_progress(Some(reached_end), Some(read_at), self.oldest_open());
-    }
-
-    async fn admit(
-        &mut self,
-        records: Vec<(Arc<Record>, Needs)>,
-        position: Position,
-        now: WallTime,
-    ) -> Result<(), End> {
-        self.tracker.begin_batch(position.stream());
-        let mut work = Vec::with_capacity(records.len());
-        for (record, needs) in records {
-            let arrival = if needs == Needs::Delivery {
-                Arrival::Unsettled
-            } else {
-                Arrival::Settled
-            };
-            let index = self.tracker.push(&record, arrival);
-            match needs {
-                Needs::Delivery => work.push((index, record)),
-                Needs::NothingFiltered => self.observe(&record, SettledAs::Filtered, None, now, None),
-                Needs::NothingDone => {}
-            }
-        }
-        self.tracker.end_batch(position);
-        if work.is_empty() {
-            return Ok(());
-        }
-        let work = self.in_hand.lanes(work);
-        let submitted = self.dispatcher.submit(work).await;
-        submitted.map_err(|closed| End::Reload(closed.to_string()))
+        let trial = self.endpoint.next_trial();
+        retry.into_iter().chain(idle).chain(trial).min()
     }
 
     /// Settles an outcome and whatever else is ready.
@@ -310,50 +270,8 @@ impl Subscription {
                 None => break,
             }
         }
+        self.follow_reading();
         Ok(())
-    }
-
-    /// Stops reading, lets calls in hand finish, and commits everything that settled.
-    async fn finish(&mut self, deadline: Instant) -> End {
-        self.stop_reading().await;
-        self.loading = None;
-        self.dispatcher.drain(deadline).await;
-        while let Some(progress) = self.in_hand.try_next() {
-            self.settle_draining(progress);
-        }
-        let commits = async {
-            loop {
-                if let Some(committed) = poll_opt(&mut self.committing).await
-                    && let Err(end) = self.on_committed(committed)
-                {
-                    return end;
-                }
-                self.start_commit();
-                if self.committing.is_none() {
-                    return End::Stopped;
-                }
-            }
-        };
-        // A store that does not answer cannot hold up the end for ever; what it did not get comes again.
-        let patience = deadline.max(Instant::now() + Duration::from_secs(1));
-        match tokio::time::timeout_at(patience, commits).await {
-            Ok(end) => end,
-            Err(_elapsed) => {
-                let why = "stopped without the last commit: some records will come again";
-                tracing::warn!(subscription = %self.id, why);
-                End::Uncertain(why.to_owned())
-            }
-        }
-    }
-
-    async fn stop_reading(&mut self) {
-        self.is_reading = false;
-        if let Some((events, reader)) = self.feed.take() {
-            drop(events);
-            reader.abort();
-            // Aborting is how it ends; its streams are safe to drop.
-            let _ = reader.await;
-        }
     }
 
     pub(super) fn oldest_open(&self) -> Option<WallTime> {
@@ -367,6 +285,7 @@ impl Subscription {
     fn publish(&self) {
         self.status.set_counts(self.retries.len(), None);
         self.status.set_progress(None, None, self.oldest_open());
+        self.status.set_full(self.dead_count.is_full());
     }
 
     /// Counts what became of a record, and tells the host.
@@ -400,14 +319,10 @@ impl Subscription {
 }
 
 /// Waits for an optional future and takes it away when it is done; never ends while there is none.
-async fn poll_opt<T>(future: &mut Option<BoxFuture<'static, T>>) -> Option<T> {
+pub(super) async fn poll_opt<T>(future: &mut Option<BoxFuture<'static, T>>) -> Option<T> {
     let value = future.as_mut()?.await;
     *future = None;
     Some(value)
-}
-
-async fn next_event(feed: &mut Option<(mpsc::Receiver<FeedEvent>, JoinHandle<()>)>) -> Option<FeedEvent> {
-    feed.as_mut()?.0.recv().await
 }
 
 async fn sleep_until(at: Option<Instant>) {

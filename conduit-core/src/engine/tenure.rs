@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::collection::Scope;
+use super::command::{Command, CommandError, CommandErrorKind, Redriven};
 use super::spec::{CollectionSpec, SubscriptionSpec};
 use super::status::SubscriptionPhase;
 use super::stop::StopSource;
@@ -19,6 +21,8 @@ use crate::value::DestinationId;
 
 /// How long to wait before a subscription that ended by itself is started again.
 const RESTART_WAIT: Duration = Duration::from_millis(500);
+/// Most commands that wait for one subscription.
+const MAX_COMMANDS: usize = 4;
 /// So many updates of the spec after the lease was taken decide about state that the spec does not know: the first may
 /// have been read before.
 const UPDATES_THAT_DECIDE: u8 = 2;
@@ -34,11 +38,14 @@ pub(super) struct Tenure {
     /// Subscriptions that the store knows and the spec, which may be older than their state, does not.
     strangers: Vec<DestinationId>,
     updates: u8,
+    /// Commands that wait for the answers of subscriptions.
+    commands: JoinSet<()>,
 }
 
 struct Running {
     spec: SubscriptionSpec,
     stop: StopSource,
+    commands: mpsc::Sender<Command>,
     state: RunState,
 }
 
@@ -47,8 +54,8 @@ enum RunState {
     Running,
     /// Told to stop; its task has not ended yet.
     Stopping,
-    /// It has no task, and nothing starts it until its spec changes.
-    Halted,
+    /// It has no task, and nothing starts it until its spec changes: paused, or halted.
+    Resting,
 }
 
 impl Tenure {
@@ -68,6 +75,7 @@ impl Tenure {
             tasks,
             strangers,
             updates: 0,
+            commands: JoinSet::new(),
         }
     }
 
@@ -89,14 +97,29 @@ impl Tenure {
             let id = self.scope.id_of(&spec.id);
             tracing::info!(subscription = %id, position = ?state.position, "a new stream begins");
         }
+        let cell = self.scope.cell(&spec.id);
+        if state.is_new && spec.mark.is_some() {
+            let id = self.scope.id_of(&spec.id);
+            tracing::error!(
+                subscription = %id, position = ?state.position,
+                "state_lost: the store knows nothing of this stream, which had begun: it goes on at its low-water mark; waiting records come again, dead letters are gone"
+            );
+            cell.set_lost();
+        }
+        self.scope.dead_count.set(state.collection_dead_letters);
+        if spec.is_paused {
+            self.pause(spec, &state);
+            return;
+        }
         let (stop, signal) = StopSource::new();
+        let (commands, given) = mpsc::channel(MAX_COMMANDS);
         let subscription = Subscription::start(
             Arc::clone(&self.scope.context),
             (self.lease.clone(), Arc::clone(&self.guard)),
-            &self.target,
-            spec,
+            (&self.target, spec),
             state,
-            self.scope.cell(&spec.id),
+            (cell, Arc::clone(&self.scope.dead_count)),
+            given,
         );
         let destination = spec.id.clone();
         self.tasks
@@ -106,7 +129,38 @@ impl Tenure {
             Running {
                 spec: spec.clone(),
                 stop,
+                commands,
                 state: RunState::Running,
+            },
+        );
+    }
+
+    /// Shows a paused subscription as it is stored, and starts nothing.
+    fn pause(&mut self, spec: &SubscriptionSpec, state: &SubscriptionState) {
+        let cell = self.scope.cell(&spec.id);
+        let oldest = state.waiting.iter().map(|waiting| waiting.timestamp).min();
+        cell.set_counts(state.waiting.len(), Some(state.dead_letters));
+        cell.set_position(&state.position, oldest, Some(state.generation));
+        cell.reopened();
+        cell.set_progress(None, None, oldest);
+        self.rest(spec, SubscriptionPhase::Paused, None);
+    }
+
+    /// Keeps a subscription without a task until its spec changes.
+    fn rest(&mut self, spec: &SubscriptionSpec, phase: SubscriptionPhase, why: Option<&str>) {
+        let now = self.scope.context.clock.now();
+        self.scope
+            .cell(&spec.id)
+            .set_phase(phase, why.map(str::to_owned), now);
+        let (stop, _) = StopSource::new();
+        let (commands, _) = mpsc::channel(1);
+        self.running.insert(
+            spec.id.clone(),
+            Running {
+                spec: spec.clone(),
+                stop,
+                commands,
+                state: RunState::Resting,
             },
         );
     }
@@ -141,7 +195,10 @@ impl Tenure {
         let mut halted = Vec::new();
         self.running.retain(|id, running| {
             let unchanged = wanted(id).is_some_and(|wanted| {
-                wanted.revision == running.spec.revision && wanted.start == running.spec.start
+                wanted.revision == running.spec.revision
+                    && wanted.start == running.spec.start
+                    && wanted.rewind == running.spec.rewind
+                    && wanted.is_paused == running.spec.is_paused
             });
             if unchanged && same_target {
                 return true;
@@ -150,10 +207,10 @@ impl Tenure {
                 running.state = RunState::Stopping;
                 running.stop.stop(deadline);
             }
-            if running.state == RunState::Halted {
+            if running.state == RunState::Resting {
                 halted.push(id.clone());
             }
-            running.state != RunState::Halted
+            running.state != RunState::Resting
         });
         self.scope
             .board
@@ -264,19 +321,67 @@ impl Tenure {
     fn halt(&mut self, spec: &SubscriptionSpec, why: &str) {
         let id = self.scope.id_of(&spec.id);
         tracing::error!(subscription = %id, why, "halted; it needs an operator");
-        let now = self.scope.context.clock.now();
-        self.scope
-            .cell(&spec.id)
-            .set_phase(SubscriptionPhase::Halted, Some(why.to_owned()), now);
-        let (stop, _) = StopSource::new();
-        self.running.insert(
-            spec.id.clone(),
-            Running {
-                spec: spec.clone(),
-                stop,
-                state: RunState::Halted,
-            },
-        );
+        self.rest(spec, SubscriptionPhase::Halted, Some(why));
+    }
+
+    /// Has the subscriptions that it concerns carry out a command; the answer comes from a task of its own.
+    pub(super) fn command(&mut self, command: Command) {
+        while self.commands.try_join_next().is_some() {}
+        let wanted = command.selection().destination.clone();
+        let is_meant = |id: &DestinationId| wanted.as_ref().is_none_or(|wanted| wanted == id);
+        let meant = || self.running.iter().filter(|(id, _)| is_meant(id));
+        let working: Vec<mpsc::Sender<Command>> = meant()
+            .filter(|(_, running)| running.state != RunState::Resting)
+            .map(|(_, running)| running.commands.clone())
+            .collect();
+        match command {
+            Command::Redrive {
+                selection,
+                include_stale,
+                reply,
+            } => {
+                if let Some((id, _)) = meant().find(|(_, running)| running.state == RunState::Resting) {
+                    let message = format!("the destination {id} rests: resume it first");
+                    let _ = reply.send(Err(CommandError::new(CommandErrorKind::AtRest, message)));
+                    return;
+                }
+                self.commands.spawn(async move {
+                    let ask = |reply| Command::Redrive {
+                        selection: selection.clone(),
+                        include_stale,
+                        reply,
+                    };
+                    let answers: Result<Vec<Redriven>, _> = ask_all(&working, ask).await;
+                    let sum = |answers: Vec<Redriven>| Redriven {
+                        redriven: answers.iter().map(|answer| answer.redriven).sum(),
+                        stale: answers.iter().map(|answer| answer.stale).sum(),
+                    };
+                    let _ = reply.send(answers.map(sum));
+                });
+            }
+            Command::Purge { selection, reply } => {
+                let scope = Arc::clone(&self.scope);
+                self.commands.spawn(async move {
+                    let ask = |reply| Command::Purge {
+                        selection: selection.clone(),
+                        reply,
+                    };
+                    let purged = match ask_all(&working, ask).await {
+                        Err(error) => Err(error),
+                        Ok(purged) => {
+                            // What is left is of destinations that rest or were removed.
+                            let rest = scope.context.store.purge_dead_letters(&scope.name, &selection).await;
+                            rest.map(|rest| {
+                                scope.dead_count.remove(rest);
+                                rest + purged.iter().sum::<u64>()
+                            })
+                            .map_err(|error| CommandError::of_store(&error))
+                        }
+                    };
+                    let _ = reply.send(purged);
+                });
+            }
+        }
     }
 
     /// Drains everything and gives the lease back.
@@ -297,4 +402,19 @@ impl Tenure {
         self.tasks.shutdown().await;
         self.scope.keeper.drop_lease(&self.scope.name);
     }
+}
+
+/// Gives a command to each subscription and waits for all answers.
+async fn ask_all<T>(
+    working: &[mpsc::Sender<Command>],
+    command: impl Fn(oneshot::Sender<Result<T, CommandError>>) -> Command,
+) -> Result<Vec<T>, CommandError> {
+    let mut answers = Vec::with_capacity(working.len());
+    for subscription in working {
+        let (reply, answer) = oneshot::channel();
+        let sent = subscription.send(command(reply)).await;
+        sent.map_err(|_ended| CommandError::ended())?;
+        answers.push(answer.await.unwrap_or_else(|_ended| Err(CommandError::ended()))?);
+    }
+    Ok(answers)
 }

@@ -1,6 +1,6 @@
 //! Which records of a subscription are settled, and how far its position may move.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use crate::value::{ClusterTime, Position, Record, Sequence, StreamIdentity, WallTime};
@@ -22,6 +22,8 @@ pub(crate) struct Tracker {
     unsettled: usize,
     unsettled_bytes: usize,
     ahead: Vec<u64>,
+    /// What was settled ahead when the records were forgotten, and is not told to the store yet.
+    ahead_before: Vec<Sequence>,
 }
 
 #[derive(Debug)]
@@ -38,8 +40,10 @@ struct Entry {
 pub(crate) enum Arrival {
     /// It has to be delivered.
     Unsettled,
-    /// It needs nothing: filtered, or settled before a crash and known to the store.
+    /// It needs nothing: filtered, or settled before and in the store's gap list.
     Settled,
+    /// It needs nothing, which the store's gap list does not say yet.
+    SettledBefore,
 }
 
 impl Tracker {
@@ -53,6 +57,7 @@ impl Tracker {
             unsettled: 0,
             unsettled_bytes: 0,
             ahead: Vec::new(),
+            ahead_before: Vec::new(),
         }
     }
 
@@ -64,10 +69,13 @@ impl Tracker {
     /// Notes the next record; its index is one more than the last one's.
     pub(crate) fn push(&mut self, record: &Record, arrival: Arrival) -> u64 {
         let index = self.first + self.entries.len() as u64;
-        let settled = arrival == Arrival::Settled;
+        let settled = arrival != Arrival::Unsettled;
         if !settled {
             self.unsettled += 1;
             self.unsettled_bytes += record.size();
+        }
+        if arrival == Arrival::SettledBefore {
+            self.ahead.push(index);
         }
         self.entries.push_back(Entry {
             sequence: record.sequence().clone(),
@@ -152,24 +160,34 @@ impl Tracker {
         &self.position
     }
 
+    /// Forgets everything behind the position, to be read again from there; returns what of it needs nothing then.
+    pub(crate) fn forget(&mut self) -> HashSet<Sequence> {
+        self.ahead_before = self.take_ahead();
+        self.first += self.entries.len() as u64;
+        self.batch_ends.clear();
+        self.unsettled = 0;
+        self.unsettled_bytes = 0;
+        let settled = self.entries.drain(..).filter(|entry| entry.settled);
+        settled.map(|entry| entry.sequence).collect()
+    }
+
     /// Returns, once each, the records settled behind an unsettled one.
     pub(crate) fn take_ahead(&mut self) -> Vec<Sequence> {
         let first = self.first;
+        let before = std::mem::take(&mut self.ahead_before);
         let entry = |index: u64| {
             usize::try_from(index.checked_sub(first)?)
                 .ok()
                 .and_then(|at| self.entries.get(at))
         };
-        self.ahead
-            .drain(..)
-            .filter_map(entry)
-            .map(|entry| entry.sequence.clone())
-            .collect()
+        let ahead = self.ahead.drain(..).filter_map(entry);
+        let ahead = ahead.map(|entry| entry.sequence.clone());
+        before.into_iter().chain(ahead).collect()
     }
 
     /// Whether something was settled since the last [`take_ahead`](Self::take_ahead).
     pub(crate) fn has_settled(&self) -> bool {
-        !self.ahead.is_empty()
+        !self.ahead.is_empty() || !self.ahead_before.is_empty()
     }
 
     /// Returns how many records are not settled.

@@ -1,0 +1,341 @@
+//! The calls of one subscription: from the gate to the outcome of each record.
+
+use std::collections::{HashSet, VecDeque};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::Gate;
+use super::endpoint::Endpoint;
+use super::key_table::{Admission, KeyTable, Verdict};
+use super::pass::{Caller, Counts, Entry, Pass, Turn};
+use crate::contract::{Outcome, Receipt, RecordBatch, Sink, SinkError, SinkErrorKind, SinkLimits};
+use crate::value::{Record, RecordKey};
+
+/// A record to be sent, and the receipt that its outcome is written on.
+pub(super) struct Job {
+    pub(super) record: Arc<Record>,
+    receipt: Receipt,
+}
+
+impl Job {
+    pub(super) fn new(record: Arc<Record>, receipt: Receipt) -> Self {
+        Self { record, receipt }
+    }
+
+    pub(super) fn settle(self, outcome: Outcome, took: Option<Duration>) {
+        self.receipt.settle(outcome, took);
+    }
+}
+
+/// What all calls of a subscription share.
+pub(super) struct Calls {
+    sink: Arc<dyn Sink>,
+    limits: SinkLimits,
+    gate: Arc<Gate>,
+    endpoint: Arc<Endpoint>,
+    keys: Arc<KeyTable>,
+    slots: Semaphore,
+    /// Counts how often everything was called back.
+    recalls: watch::Sender<u64>,
+}
+
+/// A sink's answer: for each record of the call, why it failed if it did.
+struct Answer {
+    failures: Vec<Option<SinkError>>,
+    counts: Counts,
+    took: Duration,
+}
+
+/// Why a call was not made.
+enum NotSent {
+    /// No call is made any more.
+    Closed,
+    /// What was not sent yet was called back.
+    Recalled,
+}
+
+impl Calls {
+    pub(super) fn new(
+        sink: Arc<dyn Sink>,
+        (gate, endpoint): (Arc<Gate>, Arc<Endpoint>),
+        keys: Arc<KeyTable>,
+    ) -> Self {
+        let limits = sink.limits();
+        Self {
+            sink,
+            limits,
+            gate,
+            endpoint,
+            keys,
+            slots: Semaphore::new(limits.concurrency.max(1)),
+            recalls: watch::Sender::new(0),
+        }
+    }
+
+    pub(super) fn limits(&self) -> SinkLimits {
+        self.limits
+    }
+
+    pub(super) fn keys(&self) -> &KeyTable {
+        &self.keys
+    }
+
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Makes every call that waits to be sent give its records back.
+    pub(super) fn recall(&self) {
+        self.recalls.send_modify(|count| *count += 1);
+    }
+
+    /// Sends one batch from a lane and settles every record of it.
+    pub(super) async fn run_call(&self, jobs: Vec<Job>) {
+        let mut recalls = self.recalls.subscribe();
+        let mut jobs = jobs;
+        while !jobs.is_empty() {
+            let answer = match self.send(Caller::Lane, &jobs, &mut recalls).await {
+                Ok(answer) => answer,
+                Err(not_sent) => return not_sent.settle(jobs),
+            };
+            jobs = self.settle_batch(jobs, answer);
+        }
+    }
+
+    /// Settles what a lane's call came to; returns what was throttled, to be sent again.
+    fn settle_batch(&self, jobs: Vec<Job>, answer: Answer) -> Vec<Job> {
+        let mut throttled: Vec<Job> = Vec::new();
+        let mut failed_keys = HashSet::new();
+        for (job, failure) in jobs.into_iter().zip(answer.failures) {
+            let key = job.record.key();
+            let is_throttled = failure.as_ref().is_some_and(is_throttling);
+            // In a batch that is applied in order, what follows a record of its key that did not get through cannot count:
+            // that one comes again, and then this one has to follow it.
+            if is_throttled || throttled.iter().any(|other| other.record.key() == key) {
+                throttled.push(job);
+                continue;
+            }
+            if failed_keys.contains(&key) && self.keys.admit(key) == Admission::Behind {
+                job.settle(Outcome::Behind, Some(answer.took));
+                continue;
+            }
+            match failure {
+                None => {
+                    let cured = self.keys.delivered(&job.record);
+                    job.settle(Outcome::Delivered { cured }, Some(answer.took));
+                }
+                Some(error) => {
+                    failed_keys.insert(key);
+                    let is_attempt = is_attempt(&error, answer.counts);
+                    let outcome = match self.keys.failed(&job.record, error.kind(), is_attempt) {
+                        Verdict::Park => Outcome::Failed { error, is_attempt },
+                        Verdict::Dead => Outcome::Dead(error),
+                    };
+                    job.settle(outcome, Some(answer.took));
+                }
+            }
+        }
+        throttled
+    }
+
+    /// Sends waiting records of one key one after the other, up to the first that fails.
+    pub(super) async fn run_chain(&self, caller: Caller, jobs: Vec<Job>) {
+        let mut recalls = self.recalls.subscribe();
+        let mut jobs: VecDeque<Job> = jobs.into();
+        while let Some(job) = jobs.pop_front() {
+            let call = [job];
+            let answer = match self.send(caller, &call, &mut recalls).await {
+                Ok(answer) => answer,
+                Err(not_sent) => {
+                    not_sent.settle(call.into_iter().chain(jobs).collect());
+                    return;
+                }
+            };
+            let [job] = call;
+            match answer.failures.into_iter().next().flatten() {
+                None => {
+                    let cured = self.keys.delivered(&job.record);
+                    job.settle(Outcome::Delivered { cured }, Some(answer.took));
+                }
+                Some(error) if is_throttling(&error) => jobs.push_front(job),
+                Some(error) => {
+                    let is_attempt = is_attempt(&error, answer.counts);
+                    let is_final = error.kind() == SinkErrorKind::Undeliverable;
+                    let outcome = if is_final {
+                        Outcome::Dead(error)
+                    } else {
+                        Outcome::Failed { error, is_attempt }
+                    };
+                    job.settle(outcome, Some(answer.took));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Makes one call once everything lets it through.
+    async fn send(
+        &self,
+        caller: Caller,
+        jobs: &[Job],
+        recalls: &mut watch::Receiver<u64>,
+    ) -> Result<Answer, NotSent> {
+        if let [job] = jobs
+            && let Some(error) = self.cannot_be_sent(&job.record)
+        {
+            return Ok(Answer {
+                failures: vec![Some(error)],
+                counts: Counts::Yes,
+                took: Duration::ZERO,
+            });
+        }
+        let (_turn, _slot, pass) = tokio::select! {
+            biased;
+            // The sender is here as well.
+            _ = recalls.changed() => return Err(NotSent::Recalled),
+            () = self.gate.closed() => return Err(NotSent::Closed),
+            entered = self.enter(caller) => entered?,
+        };
+        let batch = RecordBatch::new(jobs.iter().map(|job| Arc::clone(&job.record)).collect());
+        let started = Instant::now();
+        let call = AssertUnwindSafe(self.sink.deliver(&batch)).catch_unwind();
+        let result = match tokio::time::timeout(self.limits.timeout, call).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_panic)) => Err(SinkError::unavailable("the sink panicked")),
+            Err(_elapsed) => {
+                let message = format!("no answer within {:?}", self.limits.timeout);
+                Err(SinkError::timeout(message))
+            }
+        };
+        let took = started.elapsed();
+        // A call that failed as a whole says one thing, however many records it held.
+        let says = if result.is_err() { 1 } else { jobs.len() };
+        let failures = failures(jobs.len(), result);
+        note_throttling(&self.gate, &failures);
+        let outcomes: Vec<(RecordKey, Option<&SinkError>)> = jobs
+            .iter()
+            .map(|job| job.record.key())
+            .zip(failures.iter().map(Option::as_ref))
+            .filter(|(_, failure)| !failure.is_some_and(is_throttling))
+            .take(says)
+            .collect();
+        let counts = pass.report(&outcomes);
+        Ok(Answer {
+            failures,
+            counts,
+            took,
+        })
+    }
+
+    /// Waits until the lease is held, the destination wants calls, fewer than the most are in hand, and the endpoint lets
+    /// one through: all at the same moment.
+    async fn enter(
+        &self,
+        caller: Caller,
+    ) -> Result<(Option<Turn<'_>>, SemaphorePermit<'_>, Pass), NotSent> {
+        let turn = match caller {
+            Caller::Probe => Some(self.endpoint.turn().await),
+            Caller::Lane | Caller::Chain => None,
+        };
+        let mut changes = self.endpoint.changes();
+        loop {
+            if !self.gate.pass().await {
+                return Err(NotSent::Closed);
+            }
+            let slot = self.slots.acquire().await.map_err(|_closed| NotSent::Closed)?;
+            if !self.gate.is_open() {
+                continue;
+            }
+            changes.borrow_and_update();
+            let until = match self.endpoint.enter(caller) {
+                Entry::Go(pass) => return Ok((turn, slot, pass)),
+                Entry::Wait(until) => until,
+            };
+            drop(slot);
+            // The endpoint, which sends the changes, is held here.
+            match until {
+                Some(until) => tokio::select! {
+                    _ = changes.changed() => {}
+                    () = sleep_until(until) => self.endpoint.try_stream(),
+                },
+                None => drop(changes.changed().await),
+            }
+        }
+    }
+
+    fn cannot_be_sent(&self, record: &Record) -> Option<SinkError> {
+        if let Some(fault) = record.fault() {
+            return Some(SinkError::undeliverable(fault));
+        }
+        let (size, limit) = (record.size(), self.limits.max_bytes);
+        (size > limit).then(|| {
+            SinkError::undeliverable(format!(
+                "the record has {size} bytes, the destination takes {limit}"
+            ))
+        })
+    }
+}
+
+impl NotSent {
+    fn settle(&self, jobs: Vec<Job>) {
+        match self {
+            // What is dropped comes back as not attempted, since its receipts are.
+            Self::Closed => drop(jobs),
+            Self::Recalled => jobs
+                .into_iter()
+                .for_each(|job| job.settle(Outcome::Recalled, None)),
+        }
+    }
+}
+
+fn is_throttling(error: &SinkError) -> bool {
+    matches!(error.kind(), SinkErrorKind::Throttled { .. })
+}
+
+/// A refusal of the record is an attempt whatever else the destination does.
+fn is_attempt(error: &SinkError, counts: Counts) -> bool {
+    let speaks_of_record = matches!(error.kind(), SinkErrorKind::Rejected | SinkErrorKind::Undeliverable);
+    speaks_of_record || counts == Counts::Yes
+}
+
+/// Why each of `count` records failed, if it did.
+fn failures(
+    count: usize,
+    result: Result<crate::contract::Delivery, SinkError>,
+) -> Vec<Option<SinkError>> {
+    let mut failures: Vec<Option<SinkError>> = (0..count).map(|_| None).collect();
+    let fail_all = |failures: &mut Vec<Option<SinkError>>, error: &SinkError| {
+        failures
+            .iter_mut()
+            .for_each(|failure| *failure = Some(error.clone()));
+    };
+    match result {
+        Ok(delivery) => {
+            for (index, error) in delivery.failed {
+                match failures.get_mut(index) {
+                    Some(failure) => *failure = Some(error),
+                    // A sink that names a record that it was not given cannot be believed about the others.
+                    None => fail_all(&mut failures, &error),
+                }
+            }
+        }
+        Err(error) => fail_all(&mut failures, &error),
+    }
+    failures
+}
+
+fn note_throttling(gate: &Gate, failures: &[Option<SinkError>]) {
+    let throttled = failures.iter().flatten().find_map(|error| match error.kind() {
+        SinkErrorKind::Throttled { retry_after } => Some(retry_after),
+        _ => None,
+    });
+    match throttled {
+        Some(retry_after) => gate.throttle(retry_after),
+        None => gate.answered(),
+    }
+}

@@ -1,0 +1,107 @@
+//! The right to call an endpoint.
+
+use std::sync::Arc;
+
+use tokio::sync::SemaphorePermit;
+use tokio::time::Instant;
+
+use super::endpoint::Endpoint;
+use crate::contract::SinkError;
+use crate::value::RecordKey;
+
+/// How an endpoint does, as its subscriptions see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// It takes calls, all of them or a growing number.
+    Serving,
+    /// It fails as a whole, and records of the streams are tried one at a time.
+    Trying(Arc<str>),
+    /// It fails as a whole: nothing is sent but probes.
+    Held(Arc<str>),
+}
+
+/// Who wants to make a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// A lane.
+    Lane,
+    /// Waiting records of a key.
+    Chain,
+    /// A waiting record that is sent to see whether the endpoint answers again.
+    Probe,
+}
+
+/// Whether a call may be made.
+#[derive(Debug)]
+pub(crate) enum Entry {
+    /// Now.
+    Go(Pass),
+    /// Not before something changes, or this moment.
+    Wait(Option<Instant>),
+}
+
+/// Whether a failure counts as an attempt of its record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counts {
+    /// It does.
+    Yes,
+    /// The endpoint fails as a whole, or did: it says nothing of the record.
+    No,
+}
+
+/// The right to make one call. Dropped without a report, the call counts for nothing.
+#[derive(Debug)]
+pub(crate) struct Pass {
+    endpoint: Arc<Endpoint>,
+    /// The limited phase that it belongs to; `None` if there was no limit.
+    number: Option<u64>,
+    is_reported: bool,
+}
+
+impl Pass {
+    pub(super) fn new(endpoint: Arc<Endpoint>, number: Option<u64>) -> Self {
+        Self {
+            endpoint,
+            number,
+            is_reported: false,
+        }
+    }
+
+    /// Notes what the call came to: for each key why it failed, if it did; nothing for what was throttled. Tells whether
+    /// failures that speak of the destination count as attempts.
+    pub(crate) fn report(mut self, outcomes: &[(RecordKey, Option<&SinkError>)]) -> Counts {
+        self.is_reported = true;
+        self.endpoint.report(self.number, outcomes)
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        if !self.is_reported {
+            self.endpoint.give_back(self.number);
+        }
+    }
+}
+
+/// A probe's turn, or its place among those that wait for it.
+#[derive(Debug)]
+pub(crate) struct Turn<'a> {
+    endpoint: &'a Endpoint,
+    permit: Option<SemaphorePermit<'a>>,
+}
+
+impl<'a> Turn<'a> {
+    pub(super) fn waiting(endpoint: &'a Endpoint) -> Self {
+        Self { endpoint, permit: None }
+    }
+
+    pub(super) fn begin(&mut self, permit: Option<SemaphorePermit<'a>>) {
+        self.permit = permit;
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.endpoint.end_turn();
+    }
+}
