@@ -71,8 +71,9 @@ pub use contract::{
 };
 pub use delivery::{Lanes, RetryPolicy, ServiceSink, SinkService};
 pub use engine::{
-    Builder, CollectionSpec, CollectionStatus, CommandError, CommandErrorKind, Conduit, EngineDied, Filter, Handle, InvalidSetup, Redriven, Settings,
-    SubscriptionPhase, SubscriptionSpec, SubscriptionStatus, TypeFilter,
+    Builder, CollectionSpec, CollectionStatus, CommandError, CommandErrorKind, Conduit, EngineDied, Filter,
+    Handle, InvalidSetup, Redriven, Settings, SubscriptionPhase, SubscriptionSpec, SubscriptionStatus,
+    TypeFilter,
 };
 pub use value::{
     Clock, ClusterTime, CollectionName, DestinationId, EventId, InvalidName, KeyHasher, Position, Record,

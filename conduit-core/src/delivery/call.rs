@@ -234,10 +234,7 @@ impl Calls {
 
     /// Waits until the lease is held, the destination wants calls, fewer than the most are in hand, and the endpoint lets
     /// one through: all at the same moment.
-    async fn enter(
-        &self,
-        caller: Caller,
-    ) -> Result<(Option<Turn<'_>>, SemaphorePermit<'_>, Pass), NotSent> {
+    async fn enter(&self, caller: Caller) -> Result<(Option<Turn<'_>>, SemaphorePermit<'_>, Pass), NotSent> {
         let turn = match caller {
             Caller::Probe => Some(self.endpoint.turn().await),
             Caller::Lane | Caller::Chain => None,
@@ -299,15 +296,15 @@ fn is_throttling(error: &SinkError) -> bool {
 
 /// A refusal of the record is an attempt whatever else the destination does.
 fn is_attempt(error: &SinkError, counts: Counts) -> bool {
-    let speaks_of_record = matches!(error.kind(), SinkErrorKind::Rejected | SinkErrorKind::Undeliverable);
+    let speaks_of_record = matches!(
+        error.kind(),
+        SinkErrorKind::Rejected | SinkErrorKind::Undeliverable
+    );
     speaks_of_record || counts == Counts::Yes
 }
 
 /// Why each of `count` records failed, if it did.
-fn failures(
-    count: usize,
-    result: Result<crate::contract::Delivery, SinkError>,
-) -> Vec<Option<SinkError>> {
+fn failures(count: usize, result: Result<crate::contract::Delivery, SinkError>) -> Vec<Option<SinkError>> {
     let mut failures: Vec<Option<SinkError>> = (0..count).map(|_| None).collect();
     let fail_all = |failures: &mut Vec<Option<SinkError>>, error: &SinkError| {
         failures

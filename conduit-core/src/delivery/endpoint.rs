@@ -76,8 +76,7 @@ enum Phase {
 impl Inner {
     /// The stream's turn comes when nobody has a waiting record to probe with, and else every so often.
     fn next_trial(&self) -> Option<Instant> {
-        let is_turn =
-            self.waiting_probes == 0 || self.failures % PROBES_TO_A_TRIAL == PROBES_TO_A_TRIAL - 1;
+        let is_turn = self.waiting_probes == 0 || self.failures % PROBES_TO_A_TRIAL == PROBES_TO_A_TRIAL - 1;
         match self.phase {
             Phase::Held {
                 next_probe,
@@ -204,8 +203,13 @@ impl Endpoint {
         for (key, error) in outcomes {
             inner.window.note(*key, error.as_ref().is_some_and(blames));
         }
-        let blamed = outcomes.iter().find_map(|(_, error)| error.as_ref().filter(|error| blames(error)));
-        let is_answered = outcomes.is_empty() || outcomes.iter().any(|(_, error)| !error.as_ref().is_some_and(blames));
+        let blamed = outcomes
+            .iter()
+            .find_map(|(_, error)| error.as_ref().filter(|error| blames(error)));
+        let is_answered = outcomes.is_empty()
+            || outcomes
+                .iter()
+                .any(|(_, error)| !error.as_ref().is_some_and(blames));
         let says_failing = blamed.is_some() && inner.window.says_failing();
         let is_of_now = number == Some(inner.number);
         match &mut inner.phase {
@@ -219,7 +223,9 @@ impl Endpoint {
                     self.hold(&mut inner, blamed.copied());
                 }
             }
-            Phase::Limited { is_trial, .. } if is_of_now && (says_failing || (*is_trial && !is_answered)) => self.hold(&mut inner, blamed.copied()),
+            Phase::Limited { is_trial, .. } if is_of_now && (says_failing || (*is_trial && !is_answered)) => {
+                self.hold(&mut inner, blamed.copied())
+            }
             Phase::Limited { .. } if is_of_now => self.widen(&mut inner, is_answered, blamed.is_some()),
             Phase::Open | Phase::Held { .. } | Phase::Limited { .. } => {}
         }
@@ -339,7 +345,9 @@ impl Endpoint {
 
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Endpoint").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Endpoint")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -360,7 +368,10 @@ fn reason(error: Option<&SinkError>, (failing, keys): (usize, usize)) -> String 
         SinkErrorKind::Timeout => "it does not answer",
         _ => "it fails",
     };
-    format!("{hint}: {failing} of the last {keys} keys failed, lastly with: {}", error.report())
+    format!(
+        "{hint}: {failing} of the last {keys} keys failed, lastly with: {}",
+        error.report()
+    )
 }
 
 #[cfg(test)]

@@ -92,7 +92,10 @@ pub(crate) struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     pub(super) fn waiting(endpoint: &'a Endpoint) -> Self {
-        Self { endpoint, permit: None }
+        Self {
+            endpoint,
+            permit: None,
+        }
     }
 
     pub(super) fn begin(&mut self, permit: Option<SemaphorePermit<'a>>) {

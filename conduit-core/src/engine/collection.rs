@@ -276,7 +276,9 @@ impl CollectionRunner {
         loop {
             if !self.orders.is_ours() {
                 tracing::info!(collection = %self.scope.name, "handing over to the worker whose share it is");
-                tenure.end(Instant::now() + self.scope.context.settings.shutdown_timeout).await;
+                tenure
+                    .end(Instant::now() + self.scope.context.settings.shutdown_timeout)
+                    .await;
                 return Next::Again;
             }
             let spec = self.orders.spec.borrow().clone();

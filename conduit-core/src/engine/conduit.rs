@@ -94,7 +94,11 @@ impl Builder {
             settings: self.settings,
             worker,
         };
-        let (handle, orders) = Handle::new(self.collections, Arc::clone(&context.clock), context.worker.id().clone());
+        let (handle, orders) = Handle::new(
+            self.collections,
+            Arc::clone(&context.clock),
+            context.worker.id().clone(),
+        );
         Ok(Conduit {
             context,
             committing: Box::pin(committing),

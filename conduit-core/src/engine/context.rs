@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::committer::Committer;
 use super::settings::Settings;
 use super::worker_identity::WorkerIdentity;
-use crate::delivery::Endpoints;
 use crate::contract::{Observer, StateStore, Watcher};
+use crate::delivery::Endpoints;
 use crate::value::{Clock, RecordKey, SubscriptionId};
 
 /// The parts and settings of an engine.

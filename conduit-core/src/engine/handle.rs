@@ -109,7 +109,10 @@ impl Handle {
         let known = self.status();
         let stored = |id: &DestinationId| {
             let of_collection = known.iter().find(|status| status.collection == *collection)?;
-            let status = of_collection.destinations.iter().find(|status| status.id == *id)?;
+            let status = of_collection
+                .destinations
+                .iter()
+                .find(|status| status.id == *id)?;
             Some(status.generation)
         };
         self.change(collection, destination, |spec| {

@@ -121,7 +121,12 @@ impl Subscription {
         let letters = self
             .context
             .store
-            .letters(&self.id.collection, &self.own(selection), self.letter_work.after, PAGE)
+            .letters(
+                &self.id.collection,
+                &self.own(selection),
+                self.letter_work.after,
+                PAGE,
+            )
             .await?;
         self.letter_work.is_read = letters.len() < PAGE;
         self.letter_work.after = letters.last().map(|letter| letter.id).or(self.letter_work.after);
@@ -135,7 +140,8 @@ impl Subscription {
                 continue;
             }
             let settings = &self.context.settings;
-            if self.retries.len() >= settings.max_waiting_records || self.retries.bytes() >= settings.max_waiting_bytes
+            if self.retries.len() >= settings.max_waiting_records
+                || self.retries.bytes() >= settings.max_waiting_bytes
             {
                 self.letter_work.is_read = true;
                 break;
@@ -158,9 +164,7 @@ impl Subscription {
         let record = &letter.record;
         let key = record.key();
         self.keys.redriven(key, letter.stale);
-        let id = self
-            .retries
-            .push(now, |id| WaitingRef::of(id, record, None));
+        let id = self.retries.push(now, |id| WaitingRef::of(id, record, None));
         self.draft.park(id, record);
         self.draft.redrive(letter.id);
         let attempts = Attempts::default();

@@ -96,7 +96,11 @@ impl Subscription {
     }
 
     async fn submit_chain(&mut self, key: RecordKey, retries: Vec<Retry>) -> Result<(), End> {
-        let route = if self.is_held() { Route::Probe } else { Route::Chain };
+        let route = if self.is_held() {
+            Route::Probe
+        } else {
+            Route::Chain
+        };
         let work = self.in_hand.chain(route, key, retries);
         let submitted = self.dispatcher.submit(work).await;
         submitted.map_err(|closed| End::Reload(closed.to_string()))
@@ -110,8 +114,7 @@ async fn load(
     wanted: Vec<(RecordKey, Vec<RetryId>)>,
     held: Vec<Retry>,
 ) -> Loaded {
-    let mut known: HashMap<RetryId, Retry> =
-        held.into_iter().map(|retry| (retry.id, retry)).collect();
+    let mut known: HashMap<RetryId, Retry> = held.into_iter().map(|retry| (retry.id, retry)).collect();
     let missing: Vec<RetryId> = wanted
         .iter()
         .flat_map(|(_, ids)| ids)

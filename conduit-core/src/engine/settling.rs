@@ -105,9 +105,7 @@ impl Subscription {
         now: WallTime,
     ) {
         let due = now.after(self.policy.delay(1, &mut self.rng));
-        let id = self
-            .retries
-            .push(now, |id| WaitingRef::of(id, record, Some(due)));
+        let id = self.retries.push(now, |id| WaitingRef::of(id, record, Some(due)));
         let attempts = Attempts {
             count: u32::from(is_attempt),
             first: is_attempt.then_some(now),
@@ -118,9 +116,7 @@ impl Subscription {
     }
 
     fn park_behind(&mut self, record: &Arc<Record>, now: WallTime) {
-        let id = self
-            .retries
-            .push(now, |id| WaitingRef::of(id, record, None));
+        let id = self.retries.push(now, |id| WaitingRef::of(id, record, None));
         self.draft.park(id, record);
         self.hold_contents(id, record, Attempts::default());
     }

@@ -81,7 +81,11 @@ mod tests {
             let mut all: Vec<CollectionName> = Vec::new();
             for worker in peers {
                 let share = ours(worker, &peers, &names);
-                assert!(share.len() <= count.div_ceil(3), "{worker} has {} of {count}", share.len());
+                assert!(
+                    share.len() <= count.div_ceil(3),
+                    "{worker} has {} of {count}",
+                    share.len()
+                );
                 all.extend(share);
             }
             all.sort();

@@ -184,10 +184,16 @@ impl StatusCell {
     }
 
     /// Notes the committed position, the change that waits longest, and the generation where it is known anew.
-    pub(crate) fn set_position(&self, position: &Position, waiting: Option<WallTime>, generation: Option<u64>) {
+    pub(crate) fn set_position(
+        &self,
+        position: &Position,
+        waiting: Option<WallTime>,
+        generation: Option<u64>,
+    ) {
         let status = &mut self.inner().status;
         status.position_time = Some(position.time().wall_time());
-        let waiting = waiting.map(|at| ClusterTime::new(u32::try_from(at.as_millis() / 1000).unwrap_or(0), 0));
+        let waiting =
+            waiting.map(|at| ClusterTime::new(u32::try_from(at.as_millis() / 1000).unwrap_or(0), 0));
         status.low_water_mark = Some(waiting.map_or(position.time(), |at| at.min(position.time())));
         status.generation = generation.unwrap_or(status.generation);
     }

@@ -370,7 +370,11 @@ impl Tenure {
                         Err(error) => Err(error),
                         Ok(purged) => {
                             // What is left is of destinations that rest or were removed.
-                            let rest = scope.context.store.purge_dead_letters(&scope.name, &selection).await;
+                            let rest = scope
+                                .context
+                                .store
+                                .purge_dead_letters(&scope.name, &selection)
+                                .await;
                             rest.map(|rest| {
                                 scope.dead_count.remove(rest);
                                 rest + purged.iter().sum::<u64>()
