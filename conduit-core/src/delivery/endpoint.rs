@@ -249,7 +249,8 @@ impl Endpoint {
     fn hold(&self, inner: &mut Inner, error: Option<&SinkError>) {
         let doublings = inner.failures.min(16);
         let wait = FIRST_PROBE.saturating_mul(1 << doublings).min(MAX_PROBE);
-        let wait = wait.mul_f64(1.0 - JITTER + 2.0 * JITTER * inner.rng.f64());
+        let jitter = 1.0 - JITTER + 2.0 * JITTER * inner.rng.f64();
+        let wait = wait.mul_f64(jitter).min(MAX_PROBE);
         inner.failures = inner.failures.saturating_add(1);
         let was_held = matches!(inner.phase, Phase::Held { .. });
         inner.phase = Phase::Held {

@@ -178,13 +178,34 @@ impl KeyTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::{CollectionName, EventId, RecordParts, RecordType, Sequence, WallTime};
 
     const KEY: RecordKey = RecordKey::from_u128(1);
+
+    /// The change of `KEY` at this time.
+    fn at(time: u32) -> Record {
+        Record::new(RecordParts {
+            event_id: EventId::new("e"),
+            collection: CollectionName::new("c").unwrap(),
+            record_type: RecordType::Modify,
+            key: KEY,
+            keys: b"{}",
+            new_image: None,
+            old_image: None,
+            timestamp: WallTime::default(),
+            time: ClusterTime::new(time, 0),
+            sequence: Sequence::whole("82"),
+        })
+    }
+
+    fn failed(table: &KeyTable, time: u32, kind: SinkErrorKind) -> Verdict {
+        table.failed(&at(time), kind, true)
+    }
 
     #[test]
     fn a_key_is_free_again_only_when_nothing_of_it_waits() {
         let table = KeyTable::new(5, [], []);
-        assert_eq!(table.failed(KEY, SinkErrorKind::Unavailable), Verdict::Park);
+        assert_eq!(failed(&table, 1, SinkErrorKind::Unavailable), Verdict::Park);
         assert_eq!(table.admit(KEY), Admission::Behind);
         table.left(KEY);
         assert_eq!(table.admit(KEY), Admission::Behind);
@@ -196,14 +217,37 @@ mod tests {
     #[test]
     fn after_a_dead_letter_a_key_gets_one_attempt_each_until_one_gets_through() {
         let table = KeyTable::new(5, [], []);
-        assert_eq!(table.failed(KEY, SinkErrorKind::Undeliverable), Verdict::Dead);
+        assert_eq!(failed(&table, 1, SinkErrorKind::Undeliverable), Verdict::Dead);
         assert_eq!(table.admit(KEY), Admission::Send);
-        assert_eq!(table.failed(KEY, SinkErrorKind::Unavailable), Verdict::Dead);
+        assert_eq!(failed(&table, 2, SinkErrorKind::Unavailable), Verdict::Dead);
         assert_eq!(table.allowed_attempts(KEY), 1);
-        assert!(table.delivered(KEY));
-        assert!(!table.delivered(KEY));
-        assert_eq!(table.failed(KEY, SinkErrorKind::Unavailable), Verdict::Park);
+        assert!(table.delivered(&at(3)));
+        assert!(!table.delivered(&at(4)));
+        assert_eq!(failed(&table, 5, SinkErrorKind::Unavailable), Verdict::Park);
         assert_eq!(table.allowed_attempts(KEY), 6);
+    }
+
+    #[test]
+    fn a_failure_that_is_no_attempt_ends_no_record() {
+        let table = KeyTable::new(0, [], []);
+        let verdict = table.failed(&at(1), SinkErrorKind::Unavailable, false);
+        assert_eq!(verdict, Verdict::Park);
+        let verdict = table.failed(&at(1), SinkErrorKind::Undeliverable, false);
+        assert_eq!(verdict, Verdict::Dead);
+    }
+
+    #[test]
+    fn an_older_record_that_gets_through_does_not_cure_a_key_of_its_newer_dead_letters() {
+        let table = KeyTable::new(5, [], []);
+        failed(&table, 5, SinkErrorKind::Undeliverable);
+        assert!(
+            table.delivered(&at(4)),
+            "there may be older ones, which are stale now"
+        );
+        assert_eq!(table.allowed_attempts(KEY), 1);
+        table.redriven(KEY, false);
+        assert_eq!(table.allowed_attempts(KEY), 6);
+        assert_eq!(table.admit(KEY), Admission::Behind);
     }
 
     #[test]

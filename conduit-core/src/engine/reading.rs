@@ -79,6 +79,7 @@ impl Subscription {
             reader.abort();
             self.reading = Reading::Leaving;
             self.dispatcher.recall();
+            self.status.detached();
         }
         self.follow_reading();
     }

@@ -226,6 +226,11 @@ impl StatusCell {
         self.inner().is_lost = true;
     }
 
+    /// Notes that the stream is not read for now, so its end is not known.
+    pub(crate) fn detached(&self) {
+        self.inner().reached_end = false;
+    }
+
     /// Forgets what was known of the stream: it is being opened anew.
     pub(crate) fn reopened(&self) {
         let mut inner = self.inner();

@@ -94,6 +94,8 @@ pub(crate) struct Subscription {
 
 /// How many outcomes are taken before everything else gets a look again.
 const MAX_OUTCOMES_A_TURN: usize = 1024;
+/// How often room for dead letters is looked for.
+const FULL_POLL: Duration = Duration::from_secs(1);
 /// So many keys that wait after a failure say, at the start, that the destination may be failing as a whole.
 const SUSPICIOUS_KEYS: usize = 20;
 
@@ -258,7 +260,9 @@ impl Subscription {
         let moved = self.committing.is_none() && self.tracker.position() > &self.committed;
         let idle = moved.then(|| self.last_commit_at + self.context.settings.idle_commit_interval);
         let trial = self.endpoint.next_trial();
-        retry.into_iter().chain(idle).chain(trial).min()
+        // Another subscription of the collection may have made room for dead letters.
+        let room = self.dead_count.is_full().then(|| Instant::now() + FULL_POLL);
+        retry.into_iter().chain(idle).chain(trial).chain(room).min()
     }
 
     /// Settles an outcome and whatever else is ready.

@@ -6,7 +6,10 @@
 mod harness;
 
 mod configuration;
+mod hold;
 mod interleavings;
 mod lost_answers;
+mod operator;
 mod order_and_retries;
 mod restarts;
+mod shares;
