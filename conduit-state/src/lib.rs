@@ -9,6 +9,8 @@
 //! | `embedded` | `EmbeddedStore` | one process on one machine, nothing else to run |
 //! | `redis` | `RedisStore` | several processes, several machines |
 
+#[cfg(any(feature = "memory", feature = "embedded", feature = "redis"))]
+mod cures;
 #[cfg(feature = "embedded")]
 mod embedded;
 #[cfg(any(feature = "memory", feature = "embedded", feature = "redis"))]

@@ -42,6 +42,14 @@ pub(crate) fn does_not_wait(commit: &Commit) -> StateError {
     ))
 }
 
+/// A dead letter that is to leave is not there.
+pub(crate) fn no_such_letter(commit: &Commit) -> StateError {
+    StateError::conflict(format!(
+        "commit {} of {} takes back a dead letter that is not there",
+        commit.number, commit.subscription
+    ))
+}
+
 /// The lease is not held any more.
 pub(crate) fn fenced(lease: &Lease) -> StateError {
     StateError::fenced(format!(

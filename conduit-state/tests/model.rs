@@ -2,13 +2,15 @@
 #![cfg(all(feature = "memory", any(feature = "embedded", feature = "redis")))]
 #![allow(clippy::unwrap_used)]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
 
 use conduit_core::{
-    Advance, Commit, DeadLetter, Lease, OpenRequest, Opened, ParkedRecord, Position, ProcessedId, RecordKey,
-    RetryId, Sequence, StateStore, SubscriptionId, SubscriptionStart, SubscriptionState, WallTime, WorkerId,
+    Advance, Commit, Cured, DeadLetter, Lease, LetterSelection, OpenRequest, Opened, ParkedRecord, Position,
+    ProcessedId, Record, RetryId, Rewind, Sequence, StateStore, StoredLetter, SubscriptionId,
+    SubscriptionStart, SubscriptionState, WallTime, WorkerId,
 };
 use conduit_state::MemoryStore;
 use conduit_testkit::store_suite::{at, collection, destination, record, retry_parked, stored_position};
@@ -24,6 +26,11 @@ struct World {
     leases: Vec<(Lease, Lease)>,
     states: Vec<(SubscriptionId, SubscriptionState)>,
     sent: Vec<(Commit, Lease)>,
+    letters: Vec<(SubscriptionId, u64)>,
+}
+
+fn ids(letters: &[StoredLetter]) -> Vec<u64> {
+    letters.iter().map(|letter| letter.id).collect()
 }
 
 fn subscription(rng: &mut Rng) -> SubscriptionId {
@@ -35,6 +42,8 @@ fn subscription(rng: &mut Rng) -> SubscriptionId {
 
 fn starts(rng: &mut Rng) -> Vec<SubscriptionStart> {
     let life = if rng.u8(..10) == 0 { 1 } else { 0 };
+    let generation = if rng.u8(..6) == 0 { rng.u64(..6) } else { 0 };
+    let to = at(rng.u32(..30));
     let mut ids = DESTINATIONS.to_vec();
     ids.truncate(rng.usize(1..=3));
     ids.into_iter()
@@ -42,6 +51,7 @@ fn starts(rng: &mut Rng) -> Vec<SubscriptionStart> {
             destination: destination(id),
             start: at(life),
             life: at(life),
+            rewind: Rewind { generation, to },
         })
         .collect()
 }
@@ -65,6 +75,7 @@ fn commit(rng: &mut Rng, world: &World) -> Option<(Commit, Lease)> {
         state.last_commit + 1
     };
     let mut commit = Commit::new(of.clone(), lease.clone(), number);
+    let is_wild = rng.u8(..12) == 0;
     let some = |rng: &mut Rng| (0..rng.u32(0..4)).map(|_| rng.u32(1..40)).collect::<Vec<_>>();
     let sequence = |n: u32| match n % 3 {
         0 => Sequence::whole(stored_position(n).token().unwrap()),
@@ -82,17 +93,27 @@ fn commit(rng: &mut Rng, world: &World) -> Option<(Commit, Lease)> {
         .map(|n| parked(rng, u64::from(n), &record(n), state))
         .collect();
     commit.unparked = some(rng).into_iter().map(|n| RetryId(n.into())).collect();
-    commit.poisoned = some(rng)
-        .into_iter()
-        .map(|n| RecordKey::of(&n.to_be_bytes()))
-        .collect();
     commit.cured = some(rng)
         .into_iter()
-        .map(|n| RecordKey::of(&n.to_be_bytes()))
+        .map(|n| Cured {
+            key: record(n).key(),
+            sequence: sequence(rng.u32(1..40)),
+        })
         .collect();
+    if rng.u8(..3) == 0 {
+        let some_ids = some(rng).into_iter().map(u64::from);
+        let known = |id: &u64| is_wild || world.letters.contains(&(of.clone(), *id));
+        commit.redriven = some_ids.filter(known).collect();
+    }
     let time = WallTime::from_millis(1_700_000_000_000);
+    let is_stale = rng.u8(..5) == 0;
     let letter = |n| DeadLetter {
-        record: record(n),
+        stale: is_stale,
+        record: if n % 11 == 0 {
+            faulty(&record(n))
+        } else {
+            record(n)
+        },
         attempts: n,
         first_attempt: time,
         last_attempt: time,
@@ -132,6 +153,7 @@ fn parked(
         due,
         key,
         attempts: rng.u32(..9),
+        redriven: rng.bool(),
         record: fresh.record.clone().filter(|_| !is_known),
         ..fresh
     }
@@ -154,7 +176,12 @@ async fn told(store: &dyn StateStore, lease: &Lease, starts: &[SubscriptionStart
         let bytes: Vec<_> = waiting
             .iter()
             .flatten()
-            .map(|found| found.record.json().clone())
+            .map(|found| {
+                (
+                    found.record.json().clone(),
+                    found.record.fault().map(str::to_owned),
+                )
+            })
             .collect();
         let processed: Vec<_> = (0..40).map(|n| ProcessedId::of(&record(name, n, "a"))).collect();
         let processed = store.processed(&of, &processed).await.unwrap();
@@ -163,7 +190,30 @@ async fn told(store: &dyn StateStore, lease: &Lease, starts: &[SubscriptionStart
             store.lengths(&[of]).await.unwrap()
         ));
     }
+    let letters = store
+        .letters(name, &LetterSelection::default(), None, 10_000)
+        .await
+        .unwrap();
+    for letter in letters {
+        let record = &letter.record;
+        let (key, time, fault) = (record.key(), record.time(), record.fault());
+        text.push_str(&format!(
+            "{letter:?} {key} {time:?} {fault:?} {:?}\n",
+            record.json()
+        ));
+    }
     text + &store.dead_letters(name, None, 10_000).await.unwrap().join("\n")
+}
+
+/// A selection of dead letters, wide or narrow.
+fn selection(rng: &mut Rng) -> LetterSelection {
+    let destination = rng.bool().then(|| subscription(rng).destination);
+    let ids = (rng.u8(..4) > 0).then(|| (0..rng.u32(0..6)).map(|_| rng.u64(..60)).collect());
+    LetterSelection { destination, ids }
+}
+
+fn faulty(record: &Record) -> Arc<Record> {
+    Arc::new(record.clone().with_fault("too large"))
 }
 
 /// Takes random steps with both stores and compares their answers.
@@ -206,10 +256,19 @@ async fn compare(seed: u64, other: &dyn StateStore) {
                 other.forget(&of).await.unwrap();
             }
             18 => {
-                let of = subscription(&mut rng);
+                let (name, which) = (subscription(&mut rng).collection, selection(&mut rng));
                 assert_eq!(
-                    memory.purge_dead_letters(&of).await.unwrap(),
-                    other.purge_dead_letters(&of).await.unwrap()
+                    memory.purge_dead_letters(&name, &which).await.unwrap(),
+                    other.purge_dead_letters(&name, &which).await.unwrap()
+                );
+            }
+            19 => {
+                let (name, which) = (subscription(&mut rng).collection, selection(&mut rng));
+                let (after, limit) = (rng.bool().then(|| rng.u64(..40)), rng.usize(..9));
+                assert_eq!(
+                    ids(&memory.letters(&name, &which, after, limit).await.unwrap()),
+                    ids(&other.letters(&name, &which, after, limit).await.unwrap()),
+                    "{context}: {which:?} after {after:?}"
                 );
             }
             _ => {}
@@ -221,12 +280,26 @@ async fn compare(seed: u64, other: &dyn StateStore) {
             destination: destination(id),
             start: at(0),
             life: at(0),
+            rewind: Rewind::default(),
         });
         assert_eq!(
             told(&memory, &ours, &starts).await,
             told(other, &theirs, &starts).await,
             "{context}"
         );
+        let all = LetterSelection::default();
+        let letters = memory
+            .letters(&ours.collection, &all, None, 10_000)
+            .await
+            .unwrap();
+        world.letters.retain(|(of, _)| of.collection != ours.collection);
+        world.letters.extend(letters.into_iter().map(|letter| {
+            let of = SubscriptionId {
+                collection: ours.collection.clone(),
+                destination: letter.destination,
+            };
+            (of, letter.id)
+        }));
         if let Ok(states) = memory.load(&ours, &starts).await {
             for state in states {
                 let of = SubscriptionId {

@@ -77,3 +77,15 @@ pub(super) fn not_opened(path: &Path, error: DatabaseError) -> StateError {
     };
     StateError::new(kind, message).with_source(error)
 }
+
+/// The file cannot be opened once more, after it failed. Only what no repeat can cure is said to be so.
+pub(super) fn not_opened_again(path: &Path, error: DatabaseError) -> StateError {
+    let kind = match &error {
+        DatabaseError::UpgradeRequired(_) | DatabaseError::Storage(StorageError::Corrupted(_)) => {
+            StateErrorKind::Corrupt
+        }
+        _ => StateErrorKind::Unavailable,
+    };
+    let message = format!("the state file {} cannot be opened again", path.display());
+    StateError::new(kind, message).with_source(error)
+}

@@ -7,7 +7,7 @@ use redb::{Database, Durability, ReadTransaction, ReadableDatabase, ReadableTabl
 
 use conduit_core::StateError;
 
-use super::error::{Failure, not_opened};
+use super::error::{Failure, not_opened, not_opened_again};
 use super::tables::Tables;
 use crate::encoding::FORMAT_VERSION;
 
@@ -101,10 +101,7 @@ impl StateFile {
             return Ok(Arc::clone(database));
         }
         // While a call still has the failed one this fails too, and goes right later.
-        let database = Database::open(&self.path).map_err(|error| {
-            let message = format!("the state file {} cannot be opened again", self.path.display());
-            StateError::unavailable(message).with_source(error)
-        })?;
+        let database = Database::open(&self.path).map_err(|error| not_opened_again(&self.path, error))?;
         let database = Arc::new(database);
         *current = Some(Arc::clone(&database));
         Ok(database)

@@ -2,6 +2,7 @@
 
 mod error;
 mod file;
+mod letters;
 mod processed;
 mod queue;
 mod settings;

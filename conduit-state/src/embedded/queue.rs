@@ -1,15 +1,15 @@
-//! Waiting records and dead letters.
+//! Waiting records, and how many wait and are dead.
 
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use redb::{ReadTransaction, ReadableTable};
 
-use conduit_core::{Commit, DeadLetter, QueueLengths, RetryId, SubscriptionId, WaitingRecord};
+use conduit_core::{ClusterTime, Commit, QueueLengths, RetryId, SubscriptionId, WaitingRecord};
 
 use super::error::Failure;
-use super::tables::{CONTENTS, DEAD, DEAD_COUNT, Tables, WAITING, names, read_table};
-use crate::encoding::{Waiting, dead_letter_index, dead_letter_tail};
+use super::tables::{CONTENTS, DEAD_COUNT, Tables, WAITING, names, read_table};
+use crate::encoding::Waiting;
 
 impl Tables<'_> {
     /// Whether all that a commit reschedules waits already, or begins to in the same commit.
@@ -56,54 +56,29 @@ impl Tables<'_> {
         Ok(())
     }
 
-    /// Adds dead letters with the next ids.
-    pub(super) fn add_dead_letters(
+    /// Drops the waiting records of changes at or after `to`.
+    pub(super) fn drop_waiting_from(
         &mut self,
         subscription: &SubscriptionId,
-        letters: &[DeadLetter],
+        to: ClusterTime,
     ) -> Result<(), Failure> {
-        if letters.is_empty() {
-            return Ok(());
-        }
-        let (collection, destination) = names(subscription);
-        let mut id = self.last_dead.get(collection)?.map_or(0, |last| last.value());
-        for letter in letters {
-            id += 1;
-            let mut json = format!("{{\"id\":{id},").into_bytes();
-            json.extend_from_slice(&dead_letter_tail(&subscription.destination, letter));
-            self.dead
-                .insert((collection, id), (destination, json.as_slice()))?;
-            let index = dead_letter_index(&subscription.destination, letter);
-            self.dead_index.insert((collection, id), index.as_bytes())?;
-        }
-        self.last_dead.insert(collection, id)?;
-        let count = self
-            .dead_count
-            .get((collection, destination))?
-            .map_or(0, |count| count.value());
-        let added = u64::try_from(letters.len()).unwrap_or(u64::MAX);
-        self.dead_count
-            .insert((collection, destination), count.saturating_add(added))?;
-        Ok(())
-    }
-
-    /// Drops the dead letters of a subscription; returns how many there were.
-    pub(super) fn purge_dead_letters(&mut self, subscription: &SubscriptionId) -> Result<u64, Failure> {
         let (collection, destination) = names(subscription);
         let mut dropped = Vec::new();
-        self.dead
-            .retain_in((collection, 0)..=(collection, u64::MAX), |(_, id), (of, _)| {
-                let is_kept = of != destination;
-                if !is_kept {
-                    dropped.push(id);
-                }
-                is_kept
-            })?;
-        for id in &dropped {
-            self.dead_index.remove((collection, *id))?;
+        for found in self
+            .waiting
+            .range((collection, destination, 0)..=(collection, destination, u64::MAX))?
+        {
+            let (key, entry) = found?;
+            let id = RetryId(key.value().2);
+            if Waiting::read(entry.value())?.reference(id).time >= to {
+                dropped.push(id.0);
+            }
         }
-        self.dead_count.remove((collection, destination))?;
-        Ok(u64::try_from(dropped.len()).unwrap_or(u64::MAX))
+        for id in dropped {
+            self.waiting.remove((collection, destination, id))?;
+            self.contents.remove((collection, destination, id))?;
+        }
+        Ok(())
     }
 }
 
@@ -130,27 +105,6 @@ pub(super) fn waiting(
         });
     }
     Ok(found)
-}
-
-/// At most `limit` dead letters of a collection after the one named.
-pub(super) fn dead_letters(
-    transaction: &ReadTransaction,
-    collection: &str,
-    after: Option<u64>,
-    limit: usize,
-) -> Result<Vec<String>, Failure> {
-    let Some(first) = after.map_or(Some(0), |after| after.checked_add(1)) else {
-        return Ok(Vec::new());
-    };
-    let mut letters = Vec::new();
-    for found in read_table(transaction, DEAD)?
-        .range((collection, first)..=(collection, u64::MAX))?
-        .take(limit)
-    {
-        let (_, letter) = found?;
-        letters.push(String::from_utf8_lossy(letter.value().1).into_owned());
-    }
-    Ok(letters)
 }
 
 /// How much of each subscription is undelivered.

@@ -9,19 +9,21 @@ use async_trait::async_trait;
 use tokio::task::spawn_blocking;
 
 use conduit_core::{
-    Clock, CollectionName, Commit, Lease, OpenRequest, Opened, ProcessedId, QueueLengths, RetryId,
-    StateError, StateErrorKind, StateStore, SubscriptionId, SubscriptionStart, SubscriptionState,
+    Clock, CollectionName, Commit, Lease, LetterSelection, OpenRequest, Opened, ProcessedId, QueueLengths,
+    RetryId, StateError, StateStore, StoredLetter, SubscriptionId, SubscriptionStart, SubscriptionState,
     SystemClock, WaitingRecord,
 };
 
 use super::file::{Outcome, StateFile};
 use super::settings::EmbeddedSettings;
 use super::subscription::Applied;
-use super::{processed, queue};
+use super::{letters, processed, queue};
 use crate::rules;
 
 /// How many processed ids one transaction drops, so that commits do not wait for long.
 const FORGOTTEN_AT_ONCE: usize = 10_000;
+/// How many dead letters one transaction drops.
+const PURGED_AT_ONCE: usize = 2000;
 
 /// Keeps state in one file of this machine, for one process at a time.
 ///
@@ -194,10 +196,9 @@ impl StateStore for EmbeddedStore {
                 .into_iter()
                 .map(|answer| answer.map(|applied| self.said(applied)))
                 .collect(),
-            // Whatever the failure, it is one of the file and not of a commit: nothing is known.
+            // Whatever the failure, it is one of the file and not of a commit: none of them was applied.
             Err(error) => {
-                let message = error.message().to_owned();
-                let repeat = |_| Err(StateError::new(StateErrorKind::Unavailable, message.clone()));
+                let repeat = |_| Err(StateError::new(error.kind(), error.message()));
                 commits.iter().map(repeat).collect()
             }
         }
@@ -231,7 +232,7 @@ impl StateStore for EmbeddedStore {
     ) -> Result<Vec<String>, StateError> {
         let collection = collection.clone();
         let look = move |file: &StateFile| {
-            file.read(|found| queue::dead_letters(found, collection.as_str(), after, limit))
+            file.read(|found| letters::dead_letters(found, collection.as_str(), after, limit))
         };
         self.on_file(look).await
     }
@@ -242,10 +243,40 @@ impl StateStore for EmbeddedStore {
             .await
     }
 
-    async fn purge_dead_letters(&self, subscription: &SubscriptionId) -> Result<u64, StateError> {
-        let subscription = subscription.clone();
+    async fn letters(
+        &self,
+        collection: &CollectionName,
+        selection: &LetterSelection,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<StoredLetter>, StateError> {
+        let (collection, selection) = (collection.clone(), selection.clone());
+        let look = move |file: &StateFile| {
+            file.read(|found| letters::letters(found, collection.as_str(), &selection, after, limit))
+        };
+        self.on_file(look).await
+    }
+
+    async fn purge_dead_letters(
+        &self,
+        collection: &CollectionName,
+        selection: &LetterSelection,
+    ) -> Result<u64, StateError> {
+        let (collection, selection) = (collection.clone(), selection.clone());
         let purge = move |file: &StateFile| {
-            file.write(|tables| Ok(Outcome::Keep(tables.purge_dead_letters(&subscription)?)))
+            let (mut after, mut dropped) = (None, 0);
+            loop {
+                let (count, last) = file.write(|tables| {
+                    let name = collection.as_str();
+                    let purged = tables.purge_dead_letters(name, &selection, after, PURGED_AT_ONCE)?;
+                    Ok(Outcome::Keep(purged))
+                })?;
+                dropped += count;
+                if last.is_none() {
+                    return Ok(dropped);
+                }
+                after = last;
+            }
         };
         self.on_file(purge).await
     }

@@ -3,8 +3,8 @@
 use redb::ReadableTable;
 
 use conduit_core::{
-    Commit, DestinationId, Lease, OpenRequest, Opened, RetryId, Sequence, StateError, SubscriptionId,
-    SubscriptionStart, SubscriptionState, WallTime,
+    ClusterTime, Commit, DestinationId, Lease, OpenRequest, Opened, RetryId, Sequence, StateError,
+    SubscriptionId, SubscriptionStart, SubscriptionState, WallTime,
 };
 
 use super::error::Failure;
@@ -63,7 +63,7 @@ impl Tables<'_> {
         }))
     }
 
-    /// Loads subscriptions, beginning those that have no state of the life asked for.
+    /// Loads subscriptions, beginning those that have no state of the life asked for, and moving those that are to be.
     pub(super) fn load(
         &mut self,
         lease: &Lease,
@@ -81,7 +81,12 @@ impl Tables<'_> {
                 .filter(|progress| progress.life == wanted.life);
             let is_new = known.is_none();
             let progress = match known {
-                Some(progress) => progress,
+                Some(mut progress) => {
+                    if progress.rewind(wanted, lease) {
+                        self.rewind(&subscription, &progress, wanted.rewind.to)?;
+                    }
+                    progress
+                }
                 None => {
                     self.forget(&subscription)?;
                     let progress = Progress::begin(wanted, lease);
@@ -134,15 +139,7 @@ impl Tables<'_> {
                 })?;
         }
         self.change_queue(commit)?;
-        for key in &commit.poisoned {
-            self.poisoned
-                .insert((names.0, names.1, key.to_string().as_str()), ())?;
-        }
-        for key in &commit.cured {
-            self.poisoned
-                .remove((names.0, names.1, key.to_string().as_str()))?;
-        }
-        self.add_dead_letters(subscription, &commit.dead)?;
+        self.change_dead_letters(commit)?;
         let is_whole = self.add_processed(subscription, &commit.processed, generation, now, max_keys)?;
         Ok(Ok(if is_whole { Applied::Whole } else { Applied::Capped }))
     }
@@ -156,9 +153,24 @@ impl Tables<'_> {
         self.contents.retain_in(waiting, |_, _| false)?;
         let end = after(destination);
         let texts = (collection, destination, "")..(collection, end.as_str(), "");
-        self.ahead.retain_in(texts.clone(), |_, ()| false)?;
-        self.poisoned.retain_in(texts, |_, ()| false)?;
+        self.ahead.retain_in(texts, |_, ()| false)?;
         Ok(())
+    }
+
+    /// Puts a subscription where its progress says, which was moved to before all changes of `to`.
+    fn rewind(
+        &mut self,
+        subscription: &SubscriptionId,
+        progress: &Progress,
+        to: ClusterTime,
+    ) -> Result<(), Failure> {
+        let (collection, destination) = names(subscription);
+        self.progress
+            .insert((collection, destination), write(progress).as_bytes())?;
+        let end = after(destination);
+        let texts = (collection, destination, "")..(collection, end.as_str(), "");
+        self.ahead.retain_in(texts, |_, ()| false)?;
+        self.drop_waiting_from(subscription, to)
     }
 
     /// Drops all of a collection but its processed ids.
@@ -174,8 +186,8 @@ impl Tables<'_> {
             .retain_in((collection, "", 0)..(end, "", 0), |_, _| false)?;
         self.ahead
             .retain_in((collection, "", "")..(end, "", ""), |_, ()| false)?;
-        self.poisoned
-            .retain_in((collection, "", "")..(end, "", ""), |_, ()| false)?;
+        self.poisoning
+            .retain_in((collection, "", "", 0)..(end, "", "", 0), |_, _| false)?;
         self.dead
             .retain_in((collection, 0)..=(collection, u64::MAX), |_, _| false)?;
         self.dead_index
@@ -212,8 +224,13 @@ impl Tables<'_> {
         let progress = self.progress(&commit.subscription)?;
         match rules::judge(commit, lease.as_ref(), progress.as_ref())? {
             Verdict::Repeat => Ok(None),
-            Verdict::Apply if self.knows_what_is_rescheduled(commit)? => Ok(progress),
-            Verdict::Apply => Err(refusal::does_not_wait(commit).into()),
+            Verdict::Apply if !self.knows_what_is_rescheduled(commit)? => {
+                Err(refusal::does_not_wait(commit).into())
+            }
+            Verdict::Apply if !self.has_what_is_redriven(commit)? => {
+                Err(refusal::no_such_letter(commit).into())
+            }
+            Verdict::Apply => Ok(progress),
         }
     }
 
@@ -235,24 +252,10 @@ impl Tables<'_> {
         let end = after(destination);
         let texts = (collection, destination, "")..(collection, end.as_str(), "");
         let mut settled_ahead = Vec::new();
-        for found in self.ahead.range(texts.clone())? {
+        for found in self.ahead.range(texts)? {
             settled_ahead.push(Sequence::from_text(found?.0.value().2));
         }
-        let mut poisoned = Vec::new();
-        for found in self.poisoned.range(texts)? {
-            poisoned.push(
-                found?
-                    .0
-                    .value()
-                    .2
-                    .parse()
-                    .map_err(|_| StateError::corrupt(UNREADABLE))?,
-            );
-        }
-        let dead_letters = self
-            .dead_count
-            .get((collection, destination))?
-            .map_or(0, |count| count.value());
+        let (dead_letters, collection_dead_letters) = self.dead_counts(subscription)?;
         Ok(SubscriptionState {
             destination: subscription.destination.clone(),
             position: progress.position,
@@ -260,8 +263,10 @@ impl Tables<'_> {
             last_commit: progress.commit,
             settled_ahead,
             waiting,
-            poisoned,
+            poisoned: self.poisoned(subscription)?,
             dead_letters,
+            collection_dead_letters,
+            generation: progress.generation,
         })
     }
 }

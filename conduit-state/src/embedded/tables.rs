@@ -13,6 +13,9 @@ type WaitingKey = (&'static str, &'static str, u64);
 /// Collection, destination, and some text.
 pub(super) type TextKey = (&'static str, &'static str, &'static str);
 
+/// Collection, destination, a record's key, and the id of a dead letter.
+type PoisoningKey = (&'static str, &'static str, &'static str, u64);
+
 /// `format`: the version of the encoding; `epoch`: the last epoch given.
 pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 /// Leases by collection.
@@ -25,11 +28,12 @@ pub(super) const WAITING: TableDefinition<'_, WaitingKey, &[u8]> = TableDefiniti
 pub(super) const CONTENTS: TableDefinition<'_, WaitingKey, &[u8]> = TableDefinition::new("contents");
 /// What was settled ahead of positions, by sequence.
 pub(super) const AHEAD: TableDefinition<'_, TextKey, ()> = TableDefinition::new("ahead");
-/// Keys whose last settled record was given up.
-pub(super) const POISONED: TableDefinition<'_, TextKey, ()> = TableDefinition::new("poisoned");
+/// Dead letters that are not stale, by key and id: time and place of their records.
+pub(super) const POISONING: TableDefinition<'_, PoisoningKey, (u32, u32, &str)> =
+    TableDefinition::new("poisoning");
 /// Dead letters by collection and id: the destination and the JSON.
 pub(super) const DEAD: TableDefinition<'_, (&str, u64), (&str, &[u8])> = TableDefinition::new("dead");
-/// What a redrive needs to know of dead letters, by collection and id.
+/// What the JSON of dead letters does not hold, by collection and id.
 pub(super) const DEAD_INDEX: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("dead index");
 /// The last id of a dead letter, by collection.
 pub(super) const LAST_DEAD: TableDefinition<'_, &str, u64> = TableDefinition::new("last dead");
@@ -49,7 +53,7 @@ pub(super) struct Tables<'t> {
     pub(super) waiting: Table<'t, WaitingKey, &'static [u8]>,
     pub(super) contents: Table<'t, WaitingKey, &'static [u8]>,
     pub(super) ahead: Table<'t, TextKey, ()>,
-    pub(super) poisoned: Table<'t, TextKey, ()>,
+    pub(super) poisoning: Table<'t, PoisoningKey, (u32, u32, &'static str)>,
     pub(super) dead: Table<'t, (&'static str, u64), (&'static str, &'static [u8])>,
     pub(super) dead_index: Table<'t, (&'static str, u64), &'static [u8]>,
     pub(super) last_dead: Table<'t, &'static str, u64>,
@@ -68,7 +72,7 @@ impl<'t> Tables<'t> {
             waiting: transaction.open_table(WAITING)?,
             contents: transaction.open_table(CONTENTS)?,
             ahead: transaction.open_table(AHEAD)?,
-            poisoned: transaction.open_table(POISONED)?,
+            poisoning: transaction.open_table(POISONING)?,
             dead: transaction.open_table(DEAD)?,
             dead_index: transaction.open_table(DEAD_INDEX)?,
             last_dead: transaction.open_table(LAST_DEAD)?,

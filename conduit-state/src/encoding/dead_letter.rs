@@ -1,4 +1,4 @@
-//! A dead letter's JSON.
+//! A dead letter's JSON, and the entry beside it with what the JSON does not hold.
 
 use jiff::Timestamp;
 
@@ -6,7 +6,7 @@ use conduit_core::{DeadLetter, DestinationId, WallTime};
 
 /// Writes a dead letter's JSON object from its second field on: the store puts `{"id":<id>,` before it.
 ///
-/// The record's own JSON is embedded as it is.
+/// The record's own JSON is embedded as it is. The last field is whether the letter is stale.
 pub(crate) fn dead_letter_tail(destination: &DestinationId, letter: &DeadLetter) -> Vec<u8> {
     let record = letter.record.json();
     let mut json = Vec::with_capacity(record.len() + letter.last_error.len() + 240);
@@ -22,27 +22,9 @@ pub(crate) fn dead_letter_tail(destination: &DestinationId, letter: &DeadLetter)
     push_string(&mut json, &rfc3339(letter.last_attempt));
     json.extend_from_slice(b",\"last_error\":");
     push_string(&mut json, &letter.last_error);
-    json.extend_from_slice(b",\"stale\":false}");
+    json.extend_from_slice(b",\"stale\":");
+    json.extend_from_slice(if letter.stale { b"true}" } else { b"false}" });
     json
-}
-
-/// Writes what a redrive needs to know of a dead letter without reading its record.
-#[cfg(any(feature = "embedded", feature = "redis"))]
-pub(crate) fn dead_letter_index(destination: &DestinationId, letter: &DeadLetter) -> String {
-    #[derive(serde::Serialize)]
-    struct Index<'a> {
-        v: u32,
-        destination: &'a DestinationId,
-        key: conduit_core::RecordKey,
-        sequence: &'a conduit_core::Sequence,
-    }
-    let (key, sequence) = (letter.record.key(), letter.record.sequence());
-    super::write(&Index {
-        v: super::FORMAT_VERSION,
-        destination,
-        key,
-        sequence,
-    })
 }
 
 /// The moment in UTC with milliseconds; one outside the calendar's range becomes the nearest that is inside.

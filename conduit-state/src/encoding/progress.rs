@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use conduit_core::{ClusterTime, DestinationId, Position, WorkerId};
 #[cfg(any(feature = "memory", feature = "embedded"))]
-use conduit_core::{Lease, SubscriptionStart};
+use conduit_core::{Lease, Rewind, SubscriptionStart};
 
 /// The version that everything of this program is written in. A reader refuses any other.
 pub(crate) const FORMAT_VERSION: u32 = 1;
@@ -24,10 +24,10 @@ pub(crate) struct Progress {
     pub(crate) life: ClusterTime,
     /// The number of the last commit; 0 before the first.
     pub(crate) commit: u64,
-    /// The epoch and the worker of the last commit.
+    /// The epoch and the worker of the last commit; after a rewind no worker, so that nothing is its repeat.
     pub(crate) epoch: u64,
     pub(crate) worker: WorkerId,
-    /// Raised by a rewind: processed ids of an earlier generation count for nothing.
+    /// The generation of the last rewind: processed ids of an earlier one count for nothing.
     pub(crate) generation: u64,
 }
 
@@ -44,7 +44,21 @@ impl Progress {
             commit: 0,
             epoch: lease.epoch,
             worker: lease.worker.clone(),
-            generation: 0,
+            generation: wanted.rewind.generation,
         }
+    }
+
+    /// Moves the position if `wanted` has a greater generation; whether it did.
+    pub(crate) fn rewind(&mut self, wanted: &SubscriptionStart, lease: &Lease) -> bool {
+        let Rewind { generation, to } = wanted.rewind;
+        let is_moved = generation > self.generation;
+        if is_moved {
+            self.position = Position::at_time(to);
+            self.commit += 1;
+            self.epoch = lease.epoch;
+            self.worker = WorkerId::new("");
+            self.generation = generation;
+        }
+        is_moved
     }
 }

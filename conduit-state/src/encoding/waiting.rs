@@ -21,6 +21,12 @@ struct Entry {
     time: ClusterTime,
     size: usize,
     timestamp: WallTime,
+    /// Whether it came back from the dead letters.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    redriven: bool,
+    /// Why it cannot be sent anywhere, if it cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fault: Option<String>,
 }
 
 /// What another attempt changes.
@@ -50,6 +56,8 @@ impl Waiting {
             time,
             size: record.size(),
             timestamp,
+            redriven: parked.redriven,
+            fault: record.fault().map(str::to_owned),
         })
     }
 
@@ -82,7 +90,12 @@ impl Waiting {
     /// What is told of it when a subscription is loaded.
     pub(crate) fn reference(&self, id: RetryId) -> WaitingRef {
         let Entry {
-            key, size, timestamp, ..
+            key,
+            time,
+            size,
+            timestamp,
+            redriven,
+            ..
         } = self.entry;
         WaitingRef {
             id,
@@ -90,13 +103,18 @@ impl Waiting {
             due: self.tries.due,
             size,
             timestamp,
+            time,
+            redriven,
         }
     }
 
     /// The record with its contents.
     pub(crate) fn with_contents(&self, id: RetryId, json: Bytes) -> Result<WaitingRecord, StateError> {
-        let record = Record::from_json(json, self.entry.key, self.entry.time)
+        let mut record = Record::from_json(json, self.entry.key, self.entry.time)
             .map_err(|_| StateError::corrupt("the contents of a waiting record are not a record"))?;
+        if let Some(fault) = &self.entry.fault {
+            record = record.with_fault(fault.as_str());
+        }
         let Tries {
             attempts,
             first_attempt,

@@ -10,7 +10,8 @@ use conduit_core::{
     WaitingRef, WallTime,
 };
 
-use crate::encoding::{Progress, dead_letter_tail};
+use super::dead_letters::DeadLetters;
+use crate::encoding::Progress;
 use crate::refusal;
 use crate::rules::{self, LeaseRow, Verdict};
 
@@ -24,8 +25,7 @@ type ProcessedKey = (DestinationId, RecordType, WallTime, EventId);
 pub(super) struct Collection {
     pub(super) lease: Option<LeaseRow>,
     subscriptions: BTreeMap<DestinationId, Subscription>,
-    dead: BTreeMap<u64, (DestinationId, String)>,
-    last_dead: u64,
+    pub(super) dead: DeadLetters,
     /// The generation of a processed id, and when it is forgotten.
     processed: HashMap<ProcessedKey, (u64, WallTime)>,
     /// The processed ids with the moments they are forgotten at, which grow.
@@ -37,7 +37,6 @@ struct Subscription {
     progress: Progress,
     ahead: BTreeSet<Sequence>,
     waiting: BTreeMap<RetryId, Waiting>,
-    poisoned: BTreeSet<RecordKey>,
 }
 
 #[derive(Debug)]
@@ -47,10 +46,11 @@ struct Waiting {
     due: Option<WallTime>,
     attempts: u32,
     first_attempt: Option<WallTime>,
+    redriven: bool,
 }
 
 impl Collection {
-    /// Returns the state of a subscription, beginning it if there is none of this life.
+    /// Returns the state of a subscription, beginning it if there is none of this life, and moved if it is asked for.
     pub(super) fn load(&mut self, lease: &Lease, wanted: &SubscriptionStart) -> SubscriptionState {
         let destination = &wanted.destination;
         let known = self
@@ -63,7 +63,9 @@ impl Collection {
                 Subscription::new(Progress::begin(wanted, lease)),
             );
         }
-        let dead_letters = self.lengths(destination).dead;
+        if let Some(subscription) = self.subscriptions.get_mut(destination) {
+            subscription.rewind(wanted, lease);
+        }
         let subscription = &self.subscriptions[destination];
         SubscriptionState {
             destination: destination.clone(),
@@ -76,8 +78,10 @@ impl Collection {
                 .iter()
                 .map(|(id, waiting)| waiting.reference(*id))
                 .collect(),
-            poisoned: subscription.poisoned.iter().copied().collect(),
-            dead_letters,
+            poisoned: self.dead.poisoned(destination),
+            dead_letters: self.dead.count(destination),
+            collection_dead_letters: self.dead.total(),
+            generation: subscription.progress.generation,
         }
     }
 
@@ -105,16 +109,13 @@ impl Collection {
         if !subscription.knows_what_is_rescheduled(&commit.parked) {
             return Err(refusal::does_not_wait(commit));
         }
+        if !self.dead.has_what_is_redriven(commit) {
+            return Err(refusal::no_such_letter(commit));
+        }
         subscription.apply(commit);
         let generation = subscription.progress.generation;
         let destination = &commit.subscription.destination;
-        for letter in &commit.dead {
-            self.last_dead += 1;
-            let id = self.last_dead;
-            let tail = dead_letter_tail(destination, letter);
-            let text = format!("{{\"id\":{id},{}", String::from_utf8_lossy(&tail));
-            self.dead.insert(id, (destination.clone(), text));
-        }
+        self.dead.apply(commit);
         self.forget_expired(now);
         let expiry = now.after(PROCESSED_FOR);
         for id in &commit.processed {
@@ -152,35 +153,16 @@ impl Collection {
         found.is_some_and(|(written_in, _)| *written_in == generation)
     }
 
-    /// Returns at most `limit` dead letters after the one named.
-    pub(super) fn dead_letters(&self, after: Option<u64>, limit: usize) -> Vec<String> {
-        let first = after.map_or(0, |after| after.saturating_add(1));
-        self.dead
-            .range(first..)
-            .take(limit)
-            .map(|(_, (_, text))| text.clone())
-            .collect()
-    }
-
     /// How much of a subscription is undelivered.
     pub(super) fn lengths(&self, destination: &DestinationId) -> QueueLengths {
         let waiting = self
             .subscriptions
             .get(destination)
             .map_or(0, |state| state.waiting.len());
-        let dead = self.dead.values().filter(|(of, _)| of == destination).count();
-        let length = |count| u64::try_from(count).unwrap_or(u64::MAX);
         QueueLengths {
-            waiting: length(waiting),
-            dead: length(dead),
+            waiting: u64::try_from(waiting).unwrap_or(u64::MAX),
+            dead: self.dead.count(destination),
         }
-    }
-
-    /// Drops the dead letters of a subscription; returns how many there were.
-    pub(super) fn purge_dead_letters(&mut self, destination: &DestinationId) -> u64 {
-        let dead = self.lengths(destination).dead;
-        self.dead.retain(|_, (of, _)| of != destination);
-        dead
     }
 
     /// Drops a subscription's state but for its dead letters.
@@ -207,7 +189,14 @@ impl Subscription {
             progress,
             ahead: BTreeSet::new(),
             waiting: BTreeMap::new(),
-            poisoned: BTreeSet::new(),
+        }
+    }
+
+    fn rewind(&mut self, wanted: &SubscriptionStart, lease: &Lease) {
+        if self.progress.rewind(wanted, lease) {
+            self.ahead.clear();
+            self.waiting
+                .retain(|_, waiting| waiting.record.time() < wanted.rewind.to);
         }
     }
 
@@ -236,21 +225,18 @@ impl Subscription {
         for id in &commit.unparked {
             self.waiting.remove(id);
         }
-        self.poisoned.extend(commit.poisoned.iter().copied());
-        for key in &commit.cured {
-            self.poisoned.remove(key);
-        }
         self.progress.commit = commit.number;
         self.progress.epoch = commit.lease.epoch;
         self.progress.worker = commit.lease.worker.clone();
     }
 
     fn park(&mut self, parked: &ParkedRecord) {
-        let record = parked
-            .record
-            .clone()
-            .or_else(|| Some(self.waiting.get(&parked.id)?.record.clone()));
-        if let Some(record) = record {
+        let begins = || Some((parked.record.clone()?, parked.redriven));
+        let waits = || {
+            let known = self.waiting.get(&parked.id)?;
+            Some((known.record.clone(), known.redriven))
+        };
+        if let Some((record, redriven)) = begins().or_else(waits) {
             let (attempts, first_attempt) = (parked.attempts, parked.first_attempt);
             let waiting = Waiting {
                 record,
@@ -258,6 +244,7 @@ impl Subscription {
                 due: parked.due,
                 attempts,
                 first_attempt,
+                redriven,
             };
             self.waiting.insert(parked.id, waiting);
         }
@@ -272,6 +259,8 @@ impl Waiting {
             due: self.due,
             size: self.record.size(),
             timestamp: self.record.timestamp(),
+            time: self.record.time(),
+            redriven: self.redriven,
         }
     }
 }

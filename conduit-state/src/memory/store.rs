@@ -7,8 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use conduit_core::{
-    Clock, CollectionName, Commit, Lease, OpenRequest, Opened, ProcessedId, QueueLengths, RetryId,
-    StateError, StateStore, SubscriptionId, SubscriptionStart, SubscriptionState, SystemClock, WaitingRecord,
+    Clock, CollectionName, Commit, Lease, LetterSelection, OpenRequest, Opened, ProcessedId, QueueLengths,
+    RetryId, StateError, StateStore, StoredLetter, SubscriptionId, SubscriptionStart, SubscriptionState,
+    SystemClock, WaitingRecord,
 };
 
 use super::collection::Collection;
@@ -208,7 +209,7 @@ impl StateStore for MemoryStore {
         Ok(shared
             .collections
             .get(collection)
-            .map_or_else(Vec::new, |found| found.dead_letters(after, limit)))
+            .map_or_else(Vec::new, |found| found.dead.page(after, limit)))
     }
 
     async fn lengths(&self, subscriptions: &[SubscriptionId]) -> Result<Vec<QueueLengths>, StateError> {
@@ -222,10 +223,26 @@ impl StateStore for MemoryStore {
         Ok(subscriptions.iter().map(lengths).collect())
     }
 
-    async fn purge_dead_letters(&self, subscription: &SubscriptionId) -> Result<u64, StateError> {
+    async fn letters(
+        &self,
+        collection: &CollectionName,
+        selection: &LetterSelection,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<StoredLetter>, StateError> {
+        let shared = self.shared();
+        let collection = shared.collections.get(collection);
+        Ok(collection.map_or_else(Vec::new, |found| found.dead.select(selection, after, limit)))
+    }
+
+    async fn purge_dead_letters(
+        &self,
+        collection: &CollectionName,
+        selection: &LetterSelection,
+    ) -> Result<u64, StateError> {
         let mut shared = self.shared();
-        let collection = shared.collections.get_mut(&subscription.collection);
-        Ok(collection.map_or(0, |found| found.purge_dead_letters(&subscription.destination)))
+        let collection = shared.collections.get_mut(collection);
+        Ok(collection.map_or(0, |found| found.dead.purge(selection)))
     }
 
     async fn forget(&self, subscription: &SubscriptionId) -> Result<(), StateError> {

@@ -1,14 +1,17 @@
 //! Sending commits.
 
+use std::collections::BTreeSet;
+
 use redis::{Cmd, Value};
 
-use conduit_core::{Commit, StateError};
+use conduit_core::{Commit, DeadLetter, DestinationId, StateError};
 
 use super::error::unexpected;
 use super::keys;
 use super::reply::{next, text, verdict};
 use super::script::Script;
-use crate::encoding::{Waiting, dead_letter_index, dead_letter_tail};
+use crate::cures::Cures;
+use crate::encoding::{LetterEntry, Waiting, dead_letter_tail};
 use crate::refusal;
 
 /// Bytes that an argument costs beside its own, about.
@@ -46,14 +49,16 @@ impl CommitCall {
         this.add(max_keys.to_string());
         this.add_advance(commit);
         let processed = if max_keys == 0 { &[][..] } else { &commit.processed };
+        let cures = Cures::of(commit);
+        let redriven: BTreeSet<u64> = commit.redriven.iter().copied().collect();
         let lengths = [
             commit.settled_ahead.len(),
             processed.len(),
             commit.parked.len(),
             commit.unparked.len(),
             commit.dead.len(),
-            commit.poisoned.len(),
-            commit.cured.len(),
+            cures.iter().len(),
+            redriven.len(),
         ];
         for length in lengths {
             this.add(length.to_string());
@@ -84,11 +89,14 @@ impl CommitCall {
             this.add(id.0.to_string());
         }
         for letter in &commit.dead {
-            this.add(dead_letter_tail(&commit.subscription.destination, letter));
-            this.add(dead_letter_index(&commit.subscription.destination, letter));
+            this.add_letter(&commit.subscription.destination, &cures.settle(letter));
         }
-        for key in commit.poisoned.iter().chain(&commit.cured) {
+        for (key, place) in cures.iter() {
             this.add(key.to_string());
+            this.add(place.as_str());
+        }
+        for id in redriven {
+            this.add(id.to_string());
         }
         this
     }
@@ -117,6 +125,19 @@ impl CommitCall {
         self.add(&advance.to.stream().options);
     }
 
+    fn add_letter(&mut self, destination: &DestinationId, letter: &DeadLetter) {
+        let entry = LetterEntry::of(destination, letter);
+        self.add(dead_letter_tail(destination, letter));
+        self.add(entry.text());
+        self.add(if letter.stale {
+            String::new()
+        } else {
+            entry.key.to_string()
+        });
+        self.add(entry.time.t.to_string());
+        self.add(entry.time.i.to_string());
+    }
+
     fn add(&mut self, argument: impl AsRef<[u8]>) {
         let argument = argument.as_ref();
         self.bytes += argument.len() + ARGUMENT_BYTES;
@@ -135,6 +156,7 @@ pub(super) fn answer(commit: &Commit, answer: Value) -> Result<Applied, StateErr
         "number" => Err(refusal::wrong_number(commit, &text(next(&mut parts)?)?)),
         "position" => Err(refusal::wrong_position(commit)),
         "unknown" => Err(refusal::does_not_wait(commit)),
+        "letter" => Err(refusal::no_such_letter(commit)),
         _ => Err(unexpected()),
     }
 }

@@ -1,17 +1,22 @@
 //! Reading, counting and dropping dead letters.
 
-use redis::{Pipeline, Value};
+use std::collections::{BTreeSet, VecDeque};
 
-use conduit_core::{CollectionName, QueueLengths, StateError, SubscriptionId};
+use redis::{Cmd, Pipeline, Value};
+
+use conduit_core::{
+    CollectionName, DestinationId, LetterSelection, QueueLengths, StateError, StoredLetter, SubscriptionId,
+};
 
 use super::error::{from_client, unexpected};
 use super::keys;
 use super::link::Link;
 use super::reply::{bytes, list, next, number, text, verdict};
-use super::script::{DEAD_LETTERS, PURGE};
+use super::script::{DEAD_LETTERS, PURGE, SELECT, Script};
+use crate::encoding::LetterEntry;
 
 /// How many dead letters one script looks at: a few milliseconds of the server's time.
-const STRETCH: u64 = 1000;
+const STRETCH: usize = 500;
 
 /// Dead letters of a collection, oldest first.
 pub(super) async fn page(
@@ -27,23 +32,106 @@ pub(super) async fn page(
     list(next(&mut parts)?)?.into_iter().map(text).collect()
 }
 
-/// Drops the dead letters of a subscription, stretch by stretch, so that no script blocks the server for long.
-pub(super) async fn purge(link: &Link, subscription: &SubscriptionId) -> Result<u64, StateError> {
-    let (mut first, mut dropped) = (Some(0), 0);
-    while let Some(at) = first {
-        let mut call = PURGE.call();
-        call.arg(subscription.collection.as_str())
-            .arg(subscription.destination.as_str())
-            .arg(at)
-            .arg(STRETCH);
+/// Dead letters of a selection with their records, looked for stretch by stretch.
+pub(super) async fn select(
+    link: &Link,
+    collection: &CollectionName,
+    selection: &LetterSelection,
+    after: Option<u64>,
+    limit: usize,
+) -> Result<Vec<StoredLetter>, StateError> {
+    let mut found = Vec::new();
+    let mut walk = Walk::new(selection, after);
+    while found.len() < limit {
+        let Some(call) = walk.call(&SELECT, collection, limit - found.len()) else {
+            break;
+        };
+        let (_, mut parts) = verdict(link.ask(&call).await?)?;
+        let mut fields = list(next(&mut parts)?)?.into_iter();
+        while let Some(letter) = fields.next() {
+            let letter = bytes(letter)?.ok_or_else(unexpected)?;
+            let entry = bytes(next(&mut fields)?)?.unwrap_or_default();
+            found.push(LetterEntry::read(&entry)?.letter(letter.into())?);
+        }
+        walk.went(next(&mut parts)?)?;
+    }
+    Ok(found)
+}
+
+/// Drops the dead letters of a selection, stretch by stretch, so that no script blocks the server for long.
+pub(super) async fn purge(
+    link: &Link,
+    collection: &CollectionName,
+    selection: &LetterSelection,
+) -> Result<u64, StateError> {
+    let mut dropped = 0;
+    let mut walk = Walk::new(selection, None);
+    while let Some(call) = walk.call(&PURGE, collection, STRETCH) {
         let (_, mut parts) = verdict(link.ask(&call).await?)?;
         dropped += number(next(&mut parts)?)?;
-        first = match next(&mut parts)? {
-            Value::Int(-1) => None,
-            more => Some(number(more)?),
-        };
+        walk.went(next(&mut parts)?)?;
     }
     Ok(dropped)
+}
+
+/// A walk over the letters of a selection.
+struct Walk<'a> {
+    destination: &'a str,
+    /// The ids that are left, if only some are meant.
+    ids: Option<VecDeque<u64>>,
+    after: Option<u64>,
+    is_over: bool,
+}
+
+impl<'a> Walk<'a> {
+    fn new(selection: &'a LetterSelection, after: Option<u64>) -> Self {
+        let is_after = |id: &u64| after.is_none_or(|after| *id > after);
+        let ids = selection.ids.as_ref().map(|ids| {
+            let growing: BTreeSet<u64> = ids.iter().copied().filter(is_after).collect();
+            growing.into_iter().collect()
+        });
+        Self {
+            destination: selection.destination.as_ref().map_or("", DestinationId::as_str),
+            ids,
+            after,
+            is_over: false,
+        }
+    }
+
+    /// The call for the next stretch, that finds at most `most` letters.
+    fn call(&mut self, script: &Script, collection: &CollectionName, most: usize) -> Option<Cmd> {
+        if self.is_over {
+            return None;
+        }
+        let mut call = script.call();
+        let after = self.after.map_or_else(String::new, |after| after.to_string());
+        call.arg(collection.as_str()).arg(self.destination).arg(after);
+        let most = most.min(STRETCH);
+        let length = if self.destination.is_empty() {
+            most
+        } else {
+            STRETCH
+        };
+        call.arg(length).arg(most);
+        if let Some(ids) = &mut self.ids {
+            let stretch: Vec<u64> = ids.drain(..most.min(ids.len())).collect();
+            if stretch.is_empty() {
+                return None;
+            }
+            call.arg(stretch);
+        }
+        Some(call)
+    }
+
+    /// Notes where a stretch ended.
+    fn went(&mut self, last: Value) -> Result<(), StateError> {
+        let last = text(last)?;
+        if self.ids.is_none() {
+            self.is_over = last.is_empty();
+            self.after = last.parse().ok();
+        }
+        Ok(())
+    }
 }
 
 /// How many records of each subscription wait and are dead.

@@ -13,8 +13,9 @@
 //! | `cdc:state:waiting:<collection>:<destination>` | hash | id → waiting record without its contents |
 //! | `cdc:state:retry:<collection>:<destination>` | hash | id → the record's JSON |
 //! | `cdc:state:ahead:<collection>:<destination>` | sorted set | what was settled ahead of the position |
-//! | `cdc:state:poisoned:<collection>:<destination>` | set | keys whose last settled record was given up |
-//! | `cdc:state:dead:<collection>` | hash | id of a dead letter → its destination, key and sequence |
+//! | `cdc:state:letters:<collection>:<destination>` | sorted set | `<key>\|<id>` of dead letters that are not stale |
+//! | `cdc:state:poisoned:<collection>:<destination>` | hash | key → how many these are, and the newest one's time |
+//! | `cdc:state:dead:<collection>` | hash | id of a dead letter → its destination, key, sequence, time |
 //! | `cdc:state:counts:<collection>` | hash | `last-dead`: the last id; `dead:<destination>`: how many |
 //! | `cdc:state:processed` | hash | hour → how many processed keys were written in it, also of collections forgotten since |
 //! | `cdc:state:status:<worker>` | string | what a worker says of itself |

@@ -5,8 +5,8 @@ use std::time::Duration;
 use redis::{Cmd, Value};
 
 use conduit_core::{
-    DestinationId, Lease, OpenRequest, Opened, RecordKey, RetryId, Sequence, StateError, SubscriptionStart,
-    SubscriptionState, WorkerId,
+    ClusterTime, DestinationId, Lease, OpenRequest, Opened, PoisonedKey, RetryId, Sequence, StateError,
+    SubscriptionStart, SubscriptionState, WorkerId,
 };
 
 use super::error::unexpected;
@@ -47,13 +47,14 @@ fn add_subscriptions(call: &mut Cmd, subscriptions: &[SubscriptionStart]) {
         destination,
         start,
         life,
+        rewind,
     } in subscriptions
     {
-        call.arg(destination.as_str())
-            .arg(start.t)
-            .arg(start.i)
-            .arg(life.t)
-            .arg(life.i);
+        call.arg(destination.as_str());
+        for time in [start, life] {
+            call.arg(time.t).arg(time.i);
+        }
+        call.arg(rewind.generation).arg(rewind.to.t).arg(rewind.to.i);
     }
 }
 
@@ -130,12 +131,13 @@ fn state(wanted: &SubscriptionStart, answer: Value) -> Result<SubscriptionState,
         .into_iter()
         .map(|value| Ok(Sequence::from_text(text(value)?)));
     let settled_ahead = ahead.collect::<Result<_, StateError>>()?;
-    let poisoned = list(next(&mut parts)?)?
-        .into_iter()
-        .map(|key| text(key)?.parse().map_err(|_| unexpected()));
-    let mut poisoned: Vec<RecordKey> = poisoned.collect::<Result<_, _>>()?;
-    // A set of Redis has no order.
-    poisoned.sort_unstable();
+    let mut poisoned = Vec::new();
+    let mut fields = list(next(&mut parts)?)?.into_iter();
+    while let Some(key) = fields.next() {
+        poisoned.push(poisoned_key(&text(key)?, &text(next(&mut fields)?)?).ok_or_else(unexpected)?);
+    }
+    // A hash of Redis has no order.
+    poisoned.sort_unstable_by_key(|poisoned| poisoned.key);
     Ok(SubscriptionState {
         destination: wanted.destination.clone(),
         position: progress.position,
@@ -145,6 +147,20 @@ fn state(wanted: &SubscriptionStart, answer: Value) -> Result<SubscriptionState,
         waiting,
         poisoned,
         dead_letters: number(next(&mut parts)?)?,
+        collection_dead_letters: number(next(&mut parts)?)?,
+        generation: progress.generation,
+    })
+}
+
+/// Reads a key with `<how many> <t> <i>`.
+fn poisoned_key(key: &str, letters: &str) -> Option<PoisonedKey> {
+    let mut parts = letters.split(' ');
+    let letters = parts.next()?.parse().ok()?;
+    let (t, i) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    Some(PoisonedKey {
+        key: key.parse().ok()?,
+        letters,
+        newest: ClusterTime::new(t, i),
     })
 }
 

@@ -11,21 +11,22 @@ pub(super) struct Script {
 }
 
 macro_rules! scripts {
-    ($($name:ident = $file:literal;)+) => {
+    ($($name:ident = $($file:literal)+;)+) => {
         $(pub(super) static $name: LazyLock<Script> = LazyLock::new(|| {
-            Script::new(concat!(include_str!("lua/prelude.lua"), "\n", include_str!($file)))
+            Script::new(concat!(include_str!("lua/prelude.lua"), $("\n", include_str!($file)),+))
         });)+
     };
 }
 
 scripts! {
     OPEN = "lua/open.lua";
-    COMMIT = "lua/commit.lua";
+    COMMIT = "lua/letters.lua" "lua/commit.lua";
     RENEW = "lua/renew.lua";
     RELEASE = "lua/release.lua";
     FORGET = "lua/forget.lua";
-    DEAD_LETTERS = "lua/dead_letters.lua";
-    PURGE = "lua/purge.lua";
+    DEAD_LETTERS = "lua/letters.lua" "lua/dead_letters.lua";
+    SELECT = "lua/letters.lua" "lua/select.lua";
+    PURGE = "lua/letters.lua" "lua/purge.lua";
     PUT_STATUS = "lua/put_status.lua";
     STATUSES = "lua/statuses.lua";
 }

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use redis::{Pipeline, Value};
 
 use conduit_core::{
-    CollectionName, Commit, Lease, OpenRequest, Opened, ProcessedId, QueueLengths, RetryId, StateError,
-    StateStore, SubscriptionId, SubscriptionStart, SubscriptionState, WaitingRecord,
+    CollectionName, Commit, Lease, LetterSelection, OpenRequest, Opened, ProcessedId, QueueLengths, RetryId,
+    StateError, StateStore, StoredLetter, SubscriptionId, SubscriptionStart, SubscriptionState,
+    WaitingRecord,
 };
 
 use super::commit::{Applied, CommitCall, answer};
@@ -253,8 +254,22 @@ impl StateStore for RedisStore {
         dead_letters::lengths(&self.link, subscriptions).await
     }
 
-    async fn purge_dead_letters(&self, subscription: &SubscriptionId) -> Result<u64, StateError> {
-        dead_letters::purge(&self.link, subscription).await
+    async fn letters(
+        &self,
+        collection: &CollectionName,
+        selection: &LetterSelection,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<StoredLetter>, StateError> {
+        dead_letters::select(&self.link, collection, selection, after, limit).await
+    }
+
+    async fn purge_dead_letters(
+        &self,
+        collection: &CollectionName,
+        selection: &LetterSelection,
+    ) -> Result<u64, StateError> {
+        dead_letters::purge(&self.link, collection, selection).await
     }
 
     async fn forget(&self, subscription: &SubscriptionId) -> Result<(), StateError> {

@@ -6,7 +6,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, cmd};
 
 use conduit_core::{
-    Advance, Commit, DeadLetter, Lease, OpenRequest, Opened, ParkedRecord, ProcessedId, StateStore,
+    Advance, Commit, DeadLetter, Lease, OpenRequest, Opened, ParkedRecord, ProcessedId, Rewind, StateStore,
     SubscriptionId, SubscriptionStart, WallTime, WorkerId,
 };
 use conduit_state::RedisStore;
@@ -31,11 +31,13 @@ pub(crate) fn request(worker: &str) -> OpenRequest {
                 destination: destination("http-1"),
                 start: at(0),
                 life: at(0),
+                rewind: Rewind::default(),
             },
             SubscriptionStart {
                 destination: destination("http-2"),
                 start: at(0),
                 life: at(0),
+                rewind: Rewind::default(),
             },
         ],
     }
@@ -70,13 +72,13 @@ pub(crate) fn full(lease: &Lease) -> Commit {
     let at = WallTime::from_millis(1_700_000_000_123);
     let last_error = "refused".to_owned();
     let record = record(&name, 2, "c");
-    commit.poisoned = vec![record.key()];
     commit.dead = vec![DeadLetter {
         record,
         attempts: 1,
         first_attempt: at,
         last_attempt: at,
         last_error,
+        stale: false,
     }];
     commit
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use conduit_core::{OpenRequest, SubscriptionId, SubscriptionStart, WorkerId};
+use conduit_core::{OpenRequest, Rewind, SubscriptionId, SubscriptionStart, WorkerId};
 use conduit_testkit::store_suite::at;
 
 /// A request of one subscription for a minute's lease.
@@ -16,6 +16,7 @@ pub(crate) fn request_of(of: &SubscriptionId) -> OpenRequest {
             destination: of.destination.clone(),
             start: at(0),
             life: at(0),
+            rewind: Rewind::default(),
         }],
     }
 }

@@ -56,15 +56,34 @@ macro_rules! state_store_suite {
             keys: settled_ahead_survives_and_is_pruned_by_the_advance
                 both_records_of_one_change_are_pruned_with_it
                 nothing_is_pruned_by_a_position_without_token
-                poisoned_keys_survive_until_they_are_cured
                 processed_ids_are_found_by_subscription
                 forgetting_a_collection_drops_its_processed_ids_and_no_others
-                dead_letters_have_the_fields_of_the_contract
+                lengths_are_told_of_each_subscription
+                errors_tell_no_contents;
+            dead_letters: dead_letters_have_the_fields_of_the_contract
                 dead_letters_are_paged_by_growing_id
                 dead_letters_are_counted_by_subscription
                 purging_drops_dead_letters_of_one_subscription
-                lengths_are_told_of_each_subscription
-                errors_tell_no_contents;
+                letters_come_with_their_records
+                letters_are_selected_by_destination_and_ids
+                a_purge_follows_its_selection
+                letters_of_a_forgotten_subscription_are_found_and_purged
+                a_record_that_cannot_be_sent_stays_so;
+            poison: a_dead_letter_poisons_its_key
+                a_stale_dead_letter_does_not_poison_its_key
+                a_cure_makes_older_letters_of_its_key_stale
+                a_cure_comes_after_the_letters_of_its_commit
+                a_cure_goes_by_the_text_of_places
+                redriven_letters_leave_with_the_commit_that_parks_them
+                redriving_what_is_not_there_is_a_conflict
+                letters_are_found_in_a_long_list;
+            rewind: a_greater_generation_moves_the_position_once
+                a_rewind_drops_what_waits_for_changes_from_there_on
+                a_commit_from_before_a_rewind_is_a_conflict
+                a_smaller_generation_moves_nothing
+                state_that_begins_takes_the_generation_over
+                processed_ids_count_for_their_generation_only
+                a_rewind_keeps_dead_letters;
         }
     };
     (@clauses $harness:expr; $($module:ident: $($clause:ident)+;)+) => {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conduit_core::{
-    Advance, CollectionName, Commit, DeadLetter, Lease, OpenRequest, Opened, Position, Record, RetryId,
-    StateError, StateErrorKind, StateStore, SubscriptionId, SubscriptionStart, SubscriptionState, WallTime,
-    WorkerId,
+    Advance, CollectionName, Commit, Cured, DeadLetter, Lease, LetterSelection, OpenRequest, Opened,
+    Position, Record, RecordKey, RetryId, Rewind, Sequence, StateError, StateErrorKind, StateStore,
+    StoredLetter, SubscriptionId, SubscriptionStart, SubscriptionState, WallTime, WorkerId,
 };
 
 use super::StoreHarness;
-use super::samples::{at, collection, destination};
+use super::samples::{at, collection, destination, token};
 
 /// A store under test. Unless told otherwise, steps are about the subscription of `orders` to `http-1`, which
 /// starts at `at(0)`.
@@ -72,12 +72,7 @@ impl<H: StoreHarness> Scene<H> {
     }
 
     pub(super) async fn state_of(&self, lease: &Lease, id: &str) -> SubscriptionState {
-        let mut states = self
-            .store()
-            .load(lease, &[start(id)])
-            .await
-            .expect("load answers");
-        states.pop().expect("one state for one subscription")
+        self.load(lease, start(id)).await
     }
 
     /// Commits and expects success.
@@ -129,6 +124,28 @@ impl<H: StoreHarness> Scene<H> {
         text
     }
 
+    /// The state of one subscription as it is asked for.
+    pub(super) async fn load(&self, lease: &Lease, start: SubscriptionStart) -> SubscriptionState {
+        let mut states = self.store().load(lease, &[start]).await.expect("load answers");
+        states.pop().expect("one state for one subscription")
+    }
+
+    /// All letters of `orders` that are selected.
+    pub(super) async fn letters(&self, selection: &LetterSelection) -> Vec<StoredLetter> {
+        self.store()
+            .letters(&collection("orders"), selection, None, 10_000)
+            .await
+            .expect("letters are answered")
+    }
+
+    /// Drops letters of `orders` and returns how many there were.
+    pub(super) async fn purge(&self, selection: &LetterSelection) -> u64 {
+        self.store()
+            .purge_dead_letters(&collection("orders"), selection)
+            .await
+            .expect("the purge is answered")
+    }
+
     pub(super) async fn dead_letters(&self) -> Vec<String> {
         self.store()
             .dead_letters(&collection("orders"), None, 1000)
@@ -160,6 +177,16 @@ pub(super) fn start_at(id: &str, n: u32) -> SubscriptionStart {
         destination: destination(id),
         start: at(n),
         life: at(n),
+        rewind: Rewind::default(),
+    }
+}
+
+/// `http-1`, moved to `at(n)`.
+pub(super) fn rewound(generation: u64, n: u32) -> SubscriptionStart {
+    let to = at(n);
+    SubscriptionStart {
+        rewind: Rewind { generation, to },
+        ..start("http-1")
     }
 }
 
@@ -208,5 +235,14 @@ pub(super) fn dead(record: &Arc<Record>) -> DeadLetter {
         first_attempt: WallTime::from_millis(1_700_000_000_123),
         last_attempt: WallTime::from_millis(1_700_000_031_000),
         last_error: "POST answered 500: \"no\"\n".into(),
+        stale: false,
+    }
+}
+
+/// Says that the `n`th change, of the document `key`, got through.
+pub(super) fn cured(n: u32, key: &str) -> Cured {
+    Cured {
+        key: RecordKey::of(key.as_bytes()),
+        sequence: Sequence::whole(&token(n)),
     }
 }

@@ -1,10 +1,12 @@
 -- Applies one commit, or says why not and changes nothing.
 -- ARGV: collection, destination, worker, epoch, number, most processed keys (0: write none),
 --       from (t, i, token; t is '' without a move), to (t, i, token, source, options),
---       the lengths of: settled ahead, processed, parked, unparked, dead, poisoned, cured; then these lists, an entry of
---       parked being id, score, entry or '', tries, contents or ''; one of dead being JSON without its id, index entry.
+--       the lengths of: settled ahead, processed, parked, unparked, dead, cured, redriven; then these lists, an entry of
+--       parked being id, score, entry or '', tries, contents or ''; one of dead being JSON without its id, index entry,
+--       key or '' if it is stale, t, i; one of cured being key, sequence, each key once; redriven ids grow.
 -- Answers {'ok'} | {'capped'} (applied, without the processed keys) | {'fenced'} | {'absent'} | {'corrupt', key}
---       | {'number', last} | {'position'} | {'unknown'} (reschedules what does not wait).
+--       | {'number', last} | {'position'} | {'unknown'} (reschedules what does not wait)
+--       | {'letter'} (takes back what is not there).
 local collection, destination, worker, epoch = unpack(ARGV, 1, 4)
 local number, most = tonumber(ARGV[5]), tonumber(ARGV[6])
 local PROCESSED = 'cdc:state:processed'
@@ -34,13 +36,13 @@ local lengths = {}
 for list = 1, 7 do lengths[list] = tonumber(ARGV[at + list - 1]) end
 at = at + 7
 -- Where each list begins, and how many arguments an entry of it has.
-local WIDTHS = {1, 1, 5, 1, 2, 1, 1}
+local WIDTHS = {1, 1, 5, 1, 5, 2, 1}
 local first = {}
 for list = 1, 7 do
   first[list] = at
   at = at + lengths[list] * WIDTHS[list]
 end
-local AHEAD, IDS, PARKED, UNPARKED, DEAD, POISONED, CURED = 1, 2, 3, 4, 5, 6, 7
+local AHEAD, IDS, PARKED, UNPARKED, DEAD, CURED, REDRIVEN = 1, 2, 3, 4, 5, 6, 7
 local function each(list, change)
   local width = WIDTHS[list]
   for entry = 0, lengths[list] - 1 do change(first[list] + entry * width) end
@@ -58,6 +60,47 @@ if unknown then return {'unknown'} end
 local last_dead = tonumber(redis.call('HGET', keys.counts, 'last-dead') or '0')
 local dead = tonumber(redis.call('HGET', keys.counts, 'dead:' .. destination) or '0')
 if not last_dead or not dead then return {'corrupt', keys.counts} end
+
+local poison, list, edits, redriven
+if lengths[DEAD] + lengths[CURED] + lengths[REDRIVEN] > 0 then
+  poison = poison_changes(collection, destination)
+  edits, redriven = {}, {}
+  if poison.wrong then return {'corrupt', poison.wrong} end
+  -- By id; what goes stays so whatever else is said of it.
+  local changed = {}
+  each(REDRIVEN, function(a)
+    local id, text = ARGV[a], redis.call('HGET', keys.dead_index, ARGV[a])
+    local fine, entry = pcall(cjson.decode, text or '{}')
+    if not fine or type(entry) ~= 'table' then poison.wrong = keys.dead_index end
+    if not fine or type(entry) ~= 'table' or entry.destination ~= destination then unknown = true end
+    redriven[#redriven + 1] = id
+    changed[id] = {is_stale = false}
+  end)
+  if poison.wrong then return {'corrupt', poison.wrong} end
+  if unknown then return {'letter'} end
+  poison.leave(redriven)
+  each(CURED, function(a)
+    for _, id in ipairs(poison.recount(ARGV[a], ARGV[a + 1])) do changed[id] = {is_stale = true} end
+  end)
+  each(DEAD, function(a)
+    if ARGV[a + 2] ~= '' then poison.come(ARGV[a + 2], tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4])) end
+  end)
+  if poison.wrong then return {'corrupt', poison.wrong} end
+  list = next(changed) and letter_list(keys.dead)
+  if list and not list.is_fine then return {'corrupt', keys.dead} end
+  for id, edit in pairs(changed) do
+    local place, found = seek(list, tonumber(id))
+    if not place then return {'corrupt', keys.dead} end
+    -- A list that somebody cleared by hand has nothing to turn stale.
+    if found == tonumber(id) then
+      edit.place = place
+      edits[#edits + 1] = edit
+    elseif not edit.is_stale then
+      return {'letter'}
+    end
+  end
+  table.sort(edits, function(one, other) return one.place < other.place end)
+end
 
 local capped, hour, written = false, 0, {}
 if most > 0 and lengths[IDS] > 0 then
@@ -98,7 +141,11 @@ end
 if most > 0 and lengths[IDS] > 0 and not capped then
   local generation = whole(progress.generation)
   each(IDS, function(a) redis.call('SET', ARGV[a], generation, 'EX', DAY) end)
-  redis.call('HINCRBY', PROCESSED, whole(hour), lengths[IDS])
+  local before = 0
+  for field = 1, #written, 2 do
+    if written[field] == whole(hour) then before = tonumber(written[field + 1]) or 0 end
+  end
+  redis.call('HSET', PROCESSED, whole(hour), whole(before + lengths[IDS]))
   for field = 1, #written, 2 do
     if hour - (tonumber(written[field]) or 0) > DAY / HOUR then redis.call('HDEL', PROCESSED, written[field]) end
   end
@@ -120,15 +167,18 @@ each(UNPARKED, function(a)
   redis.call('ZREM', keys.retry, destination .. '|' .. ARGV[a])
 end)
 
-each(DEAD, function(a)
-  last_dead = last_dead + 1
-  redis.call('RPUSH', keys.dead, '{"id":' .. whole(last_dead) .. ',' .. ARGV[a])
-  redis.call('HSET', keys.dead_index, whole(last_dead), ARGV[a + 1])
-end)
-if lengths[DEAD] > 0 then
-  redis.call('HSET', keys.counts, 'last-dead', whole(last_dead), 'dead:' .. destination, whole(dead + lengths[DEAD]))
+if poison then
+  if #edits > 0 then edit_list(list, edits) end
+  for _, id in ipairs(redriven) do redis.call('HDEL', keys.dead_index, id) end
+  poison.write()
+  each(DEAD, function(a)
+    last_dead = last_dead + 1
+    local id = whole(last_dead)
+    redis.call('RPUSH', keys.dead, '{"id":' .. id .. ',' .. ARGV[a])
+    redis.call('HSET', keys.dead_index, id, ARGV[a + 1])
+    if ARGV[a + 2] ~= '' then poison.add(ARGV[a + 2], id) end
+  end)
+  set_dead_count(keys, destination, dead + lengths[DEAD] - lengths[REDRIVEN])
+  if lengths[DEAD] > 0 then redis.call('HSET', keys.counts, 'last-dead', whole(last_dead)) end
 end
-
-each(POISONED, function(a) redis.call('SADD', of.poisoned, ARGV[a]) end)
-each(CURED, function(a) redis.call('SREM', of.poisoned, ARGV[a]) end)
 return {capped and 'capped' or 'ok'}

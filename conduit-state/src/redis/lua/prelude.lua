@@ -20,13 +20,19 @@ local function subscription_keys(collection, destination)
     waiting = 'cdc:state:waiting:' .. name,
     contents = 'cdc:state:retry:' .. name,
     ahead = 'cdc:state:ahead:' .. name,
-    poisoned = 'cdc:state:poisoned:' .. name,
   }
+end
+
+-- What is kept of a subscription's dead letters that are not stale: members `<key>|<id>`, in order by their text; and of
+-- each key `<how many> <t> <i>`, the time being that of the newest.
+local function letter_keys(collection, destination)
+  local name = collection .. ':' .. destination
+  return {letters = 'cdc:state:letters:' .. name, poisoned = 'cdc:state:poisoned:' .. name}
 end
 
 local TYPES = {
   lease = 'hash', resume = 'string', retry = 'zset', dead = 'list', dead_index = 'hash', counts = 'hash',
-  positions = 'zset', waiting = 'hash', contents = 'hash', ahead = 'zset', poisoned = 'set',
+  positions = 'zset', waiting = 'hash', contents = 'hash', ahead = 'zset', letters = 'zset', poisoned = 'hash',
 }
 
 -- The first of the keys that holds something of another type, or nil. A script does not roll back, so this is asked
@@ -87,7 +93,7 @@ local function drop(keys, of, destination)
   for _, id in ipairs(redis.call('HKEYS', of.waiting)) do
     redis.call('ZREM', keys.retry, destination .. '|' .. id)
   end
-  redis.call('UNLINK', of.resume, of.waiting, of.contents, of.ahead, of.poisoned)
+  redis.call('UNLINK', of.resume, of.waiting, of.contents, of.ahead)
   for _, member in ipairs(redis.call('ZRANGE', keys.positions, 0, -1)) do
     if destination_of(member) == destination then redis.call('ZREM', keys.positions, member) end
   end

@@ -1,9 +1,11 @@
 //! What a commit changes, and when it changes nothing.
 
-use conduit_core::{Commit, Lease, Position, ProcessedId, RetryId, Sequence, StateErrorKind, WallTime};
+use conduit_core::{
+    Commit, Lease, LetterSelection, Position, ProcessedId, RetryId, Sequence, StateErrorKind, WallTime,
+};
 
 use super::super::samples::{at, collection, destination, record, retry_parked, stored_position, token};
-use super::super::scene::{advance, commit, dead, orders, request_of, start, subscription};
+use super::super::scene::{advance, commit, cured, dead, orders, request_of, start, subscription};
 use super::super::{Scene, StoreHarness};
 
 /// A commit with something of everything in it; `n` numbers its records.
@@ -18,7 +20,6 @@ fn full(lease: &Lease, number: u64, n: u32) -> Commit {
         WallTime::from_millis(9000),
     )];
     full.dead = vec![dead(&record(&name, n + 2, "c"))];
-    full.poisoned = vec![record(&name, n + 2, "c").key()];
     full
 }
 
@@ -35,7 +36,8 @@ pub async fn a_commit_changes_everything_it_names<H: StoreHarness>(mut scene: Sc
     assert_eq!(state.last_commit, 1);
     assert_eq!(state.settled_ahead, commit.settled_ahead);
     assert_eq!(state.waiting.len(), 1);
-    assert_eq!(state.poisoned, commit.poisoned);
+    assert_eq!(state.poisoned.len(), 1);
+    assert_eq!(state.poisoned[0].key, commit.dead[0].record.key());
     assert_eq!(state.dead_letters, 1);
     assert_eq!(
         scene
@@ -254,7 +256,6 @@ pub async fn a_commit_of_ten_thousand_of_each_is_applied<H: StoreHarness>(mut sc
     large.settled_ahead = (1..=MANY).map(|n| Sequence::whole(&token(n))).collect();
     large.processed = records.iter().map(|record| ProcessedId::of(record)).collect();
     large.dead = records.iter().map(dead).collect();
-    large.poisoned = records.iter().map(|record| record.key()).collect();
     let park = |(id, record)| retry_parked(id, record, WallTime::from_millis(9000));
     large.parked = (1..).zip(&records).map(park).collect();
     scene.commit(&large).await;
@@ -280,11 +281,22 @@ pub async fn a_commit_of_ten_thousand_of_each_is_applied<H: StoreHarness>(mut sc
 
     let mut gone = advance(&lease, 2, &state.position, &stored_position(MANY));
     gone.unparked = ids;
-    gone.cured = large.poisoned;
+    gone.cured = (1..=MANY)
+        .map(|n| cured(MANY + 1, &format!("document-{n}")))
+        .collect();
     scene.commit(&gone).await;
     let mut states = scene.store().load(&lease, &[start("http-1")]).await.unwrap();
     let state = states.remove(0);
     assert!(state.settled_ahead.is_empty() && state.waiting.is_empty() && state.poisoned.is_empty());
+    let letters = scene.letters(&LetterSelection::default()).await;
+    assert!(letters.len() == records.len() && letters.iter().all(|letter| letter.stale));
+
+    let mut back = commit(&lease, 3);
+    back.redriven = letters.iter().map(|letter| letter.id).collect();
+    scene.commit(&back).await;
+    let state = scene.state(&lease).await;
+    assert_eq!((state.dead_letters, state.collection_dead_letters), (0, 0));
+    assert!(scene.dead_letters().await.is_empty());
 }
 
 pub async fn an_empty_group_has_no_answers<H: StoreHarness>(scene: Scene<H>) {

@@ -1,13 +1,10 @@
-//! What is remembered of single records and keys: gaps, poison, processed ids, dead letters.
+//! What is remembered of single records: gaps, processed ids; how many there are; what errors tell.
 
 use std::error::Error;
 
-use conduit_core::{
-    CollectionName, ParkedRecord, Position, ProcessedId, QueueLengths, RecordKey, Sequence, WallTime,
-};
-use serde_json::{Value, json};
+use conduit_core::{CollectionName, ParkedRecord, Position, ProcessedId, QueueLengths, Sequence, WallTime};
 
-use super::super::samples::{at, collection, destination, record, retry_parked, stored_position, token};
+use super::super::samples::{at, collection, record, retry_parked, stored_position, token};
 use super::super::scene::{advance, commit, dead, orders, request_of, subscription};
 use super::super::{Scene, StoreHarness};
 
@@ -61,25 +58,6 @@ pub async fn nothing_is_pruned_by_a_position_without_token<H: StoreHarness>(scen
     ahead.settled_ahead = vec![Sequence::whole(&token(5))];
     scene.commit(&ahead).await;
     assert_eq!(scene.state(&lease).await.settled_ahead, ahead.settled_ahead);
-}
-
-pub async fn poisoned_keys_survive_until_they_are_cured<H: StoreHarness>(mut scene: Scene<H>) {
-    let (lease, _) = scene.take("w1").await;
-    let keys = [RecordKey::of(b"a"), RecordKey::of(b"b"), RecordKey::from_u128(1)];
-    let mut first = commit(&lease, 1);
-    first.poisoned = keys.to_vec();
-    scene.commit(&first).await;
-    scene.reopen().await;
-    let mut found = scene.state(&lease).await.poisoned;
-    found.sort();
-    let mut expected = keys;
-    expected.sort();
-    assert_eq!(found, expected);
-    let mut second = commit(&lease, 2);
-    second.cured = vec![keys[0], keys[2], RecordKey::of(b"never")];
-    scene.commit(&second).await;
-    scene.reopen().await;
-    assert_eq!(scene.state(&lease).await.poisoned, [keys[1]]);
 }
 
 pub async fn processed_ids_are_found_by_subscription<H: StoreHarness>(mut scene: Scene<H>) {
@@ -153,155 +131,6 @@ pub async fn forgetting_a_collection_drops_its_processed_ids_and_no_others<H: St
             "{name}"
         );
     }
-}
-
-fn id_of(letter: &str) -> u64 {
-    let letter: Value = serde_json::from_str(letter).expect("a dead letter is JSON");
-    letter["id"]
-        .as_u64()
-        .expect("a dead letter has a number as its id")
-}
-
-pub async fn dead_letters_have_the_fields_of_the_contract<H: StoreHarness>(mut scene: Scene<H>) {
-    let (lease, _) = scene.take("w1").await;
-    let record = record(&collection("orders"), 1, "a");
-    let mut first = commit(&lease, 1);
-    first.dead = vec![dead(&record)];
-    scene.commit(&first).await;
-    scene.reopen().await;
-    let letters = scene.dead_letters().await;
-    assert_eq!(letters.len(), 1);
-    let mut letter: Value = serde_json::from_str(&letters[0]).expect("a dead letter is JSON");
-    assert!(letter["id"].is_u64());
-    let fields = letter.as_object_mut().expect("a dead letter is an object");
-    fields.remove("id");
-    let expected = json!({
-        "destination": "http-1",
-        "record": serde_json::from_slice::<Value>(record.json()).unwrap(),
-        "attempts": 6,
-        "first_attempt": "2023-11-14T22:13:20.123Z",
-        "last_attempt": "2023-11-14T22:13:51.000Z",
-        "last_error": "POST answered 500: \"no\"\n",
-        "stale": false,
-    });
-    assert_eq!(letter, expected);
-    let text = std::str::from_utf8(record.json()).unwrap();
-    assert!(letters[0].contains(text), "the record's JSON is not as it was");
-}
-
-pub async fn dead_letters_are_paged_by_growing_id<H: StoreHarness>(mut scene: Scene<H>) {
-    let (lease, _) = scene.take("w1").await;
-    let name = collection("orders");
-    for number in 1..=3 {
-        let mut next = commit(&lease, number);
-        let first = u32::try_from(number).unwrap() * 10;
-        next.dead = (first..first + 4).map(|n| dead(&record(&name, n, "a"))).collect();
-        scene.commit(&next).await;
-        scene.reopen().await;
-    }
-    let all = scene.dead_letters().await;
-    let ids: Vec<u64> = all.iter().map(|letter| id_of(letter)).collect();
-    assert_eq!(ids.len(), 12);
-    assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
-    let sequences = all.iter().map(|letter| {
-        let letter: Value = serde_json::from_str(letter).unwrap();
-        letter["record"]["sequenceNumber"].as_str().unwrap().to_owned()
-    });
-    assert!(
-        sequences.collect::<Vec<_>>().is_sorted(),
-        "dead letters are not oldest first"
-    );
-
-    let mut paged = Vec::new();
-    let mut after = None;
-    loop {
-        let page = scene.store().dead_letters(&name, after, 5).await.unwrap();
-        assert!(page.len() <= 5);
-        let Some(last) = page.last() else { break };
-        after = Some(id_of(last));
-        paged.extend(page);
-    }
-    assert_eq!(paged, all);
-    assert!(
-        scene
-            .store()
-            .dead_letters(&name, None, 0)
-            .await
-            .unwrap()
-            .is_empty()
-    );
-    let none = scene
-        .store()
-        .dead_letters(&collection("never-seen"), None, 5)
-        .await
-        .unwrap();
-    assert!(none.is_empty());
-}
-
-pub async fn dead_letters_are_counted_by_subscription<H: StoreHarness>(scene: Scene<H>) {
-    let (lease, _) = scene.take("w1").await;
-    scene.state_of(&lease, "http-2").await;
-    let name = collection("orders");
-    let mut first = commit(&lease, 1);
-    first.dead = vec![dead(&record(&name, 1, "a")), dead(&record(&name, 2, "a"))];
-    let mut second = commit(&lease, 1);
-    second.subscription.destination = destination("http-2");
-    second.dead = vec![dead(&record(&name, 1, "a"))];
-    scene.commit(&first).await;
-    scene.commit(&second).await;
-    assert_eq!(scene.state(&lease).await.dead_letters, 2);
-    assert_eq!(scene.state_of(&lease, "http-2").await.dead_letters, 1);
-    assert_eq!(scene.dead_letters().await.len(), 3);
-}
-
-pub async fn purging_drops_dead_letters_of_one_subscription<H: StoreHarness>(mut scene: Scene<H>) {
-    let (lease, _) = scene.take("w1").await;
-    scene.state_of(&lease, "http-2").await;
-    let name = collection("orders");
-    // More than a store would look at in one go.
-    for number in 1..=3 {
-        let letters: Vec<_> = (0..500).map(|n| dead(&record(&name, n, "a"))).collect();
-        let mut first = commit(&lease, number);
-        first.dead = letters.clone();
-        let mut second = commit(&lease, number);
-        second.subscription.destination = destination("http-2");
-        second.dead = letters;
-        let answers = scene.store().commit(&[first, second]).await;
-        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
-    }
-    let last = scene.store().dead_letters(&name, Some(2999), 10).await.unwrap();
-    for dropped in [1500, 0] {
-        assert_eq!(
-            scene.store().purge_dead_letters(&orders()).await.unwrap(),
-            dropped
-        );
-    }
-    scene.reopen().await;
-    assert_eq!(scene.state(&lease).await.dead_letters, 0);
-    assert_eq!(scene.state_of(&lease, "http-2").await.dead_letters, 1500);
-    let left = scene.store().dead_letters(&name, None, 5000).await.unwrap();
-    assert_eq!(left.len(), 1500);
-    assert!(left.iter().map(|letter| id_of(letter)).is_sorted());
-    assert!(
-        left.iter()
-            .all(|letter| letter.contains(r#""destination":"http-2""#))
-    );
-    assert_eq!(left.last(), last.last());
-
-    // Ids are not given again.
-    let mut again = commit(&lease, 4);
-    again.dead = vec![dead(&record(&name, 1, "a"))];
-    scene.commit(&again).await;
-    let after = id_of(left.last().expect("letters are left"));
-    let added = scene.store().dead_letters(&name, Some(after), 10).await.unwrap();
-    assert_eq!(added.len(), 1);
-    assert_eq!(scene.state(&lease).await.dead_letters, 1);
-    let nothing = scene
-        .store()
-        .purge_dead_letters(&subscription("never-seen", "http-1"))
-        .await
-        .unwrap();
-    assert_eq!(nothing, 0);
 }
 
 pub async fn lengths_are_told_of_each_subscription<H: StoreHarness>(scene: Scene<H>) {

@@ -3,6 +3,9 @@
 
 pub mod begin;
 pub mod commit;
+pub mod dead_letters;
 pub mod keys;
 pub mod lease;
+pub mod poison;
+pub mod rewind;
 pub mod waiting;
