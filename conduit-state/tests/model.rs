@@ -153,7 +153,6 @@ fn parked(
         due,
         key,
         attempts: rng.u32(..9),
-        redriven: rng.bool(),
         record: fresh.record.clone().filter(|_| !is_known),
         ..fresh
     }

@@ -70,7 +70,7 @@ impl Tables<'_> {
         {
             let (key, entry) = found?;
             let id = RetryId(key.value().2);
-            if Waiting::read(entry.value())?.reference(id).time >= to {
+            if Waiting::read(entry.value())?.time() >= to {
                 dropped.push(id.0);
             }
         }

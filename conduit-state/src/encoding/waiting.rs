@@ -21,9 +21,6 @@ struct Entry {
     time: ClusterTime,
     size: usize,
     timestamp: WallTime,
-    /// Whether it came back from the dead letters.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    redriven: bool,
     /// Why it cannot be sent anywhere, if it cannot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     fault: Option<String>,
@@ -56,7 +53,6 @@ impl Waiting {
             time,
             size: record.size(),
             timestamp,
-            redriven: parked.redriven,
             fault: record.fault().map(str::to_owned),
         })
     }
@@ -87,15 +83,16 @@ impl Waiting {
         })
     }
 
+    /// The source's logical time of its change.
+    #[cfg(feature = "embedded")]
+    pub(crate) fn time(&self) -> ClusterTime {
+        self.entry.time
+    }
+
     /// What is told of it when a subscription is loaded.
     pub(crate) fn reference(&self, id: RetryId) -> WaitingRef {
         let Entry {
-            key,
-            time,
-            size,
-            timestamp,
-            redriven,
-            ..
+            key, size, timestamp, ..
         } = self.entry;
         WaitingRef {
             id,
@@ -103,8 +100,6 @@ impl Waiting {
             due: self.tries.due,
             size,
             timestamp,
-            time,
-            redriven,
         }
     }
 

@@ -46,7 +46,6 @@ struct Waiting {
     due: Option<WallTime>,
     attempts: u32,
     first_attempt: Option<WallTime>,
-    redriven: bool,
 }
 
 impl Collection {
@@ -231,12 +230,8 @@ impl Subscription {
     }
 
     fn park(&mut self, parked: &ParkedRecord) {
-        let begins = || Some((parked.record.clone()?, parked.redriven));
-        let waits = || {
-            let known = self.waiting.get(&parked.id)?;
-            Some((known.record.clone(), known.redriven))
-        };
-        if let Some((record, redriven)) = begins().or_else(waits) {
+        let known = || self.waiting.get(&parked.id).map(|known| known.record.clone());
+        if let Some(record) = parked.record.clone().or_else(known) {
             let (attempts, first_attempt) = (parked.attempts, parked.first_attempt);
             let waiting = Waiting {
                 record,
@@ -244,7 +239,6 @@ impl Subscription {
                 due: parked.due,
                 attempts,
                 first_attempt,
-                redriven,
             };
             self.waiting.insert(parked.id, waiting);
         }
@@ -259,8 +253,6 @@ impl Waiting {
             due: self.due,
             size: self.record.size(),
             timestamp: self.record.timestamp(),
-            time: self.record.time(),
-            redriven: self.redriven,
         }
     }
 }

@@ -73,6 +73,5 @@ pub fn retry_parked(id: u64, record: &Arc<Record>, due: WallTime) -> ParkedRecor
         first_attempt: Some(attempt),
         last_attempt: Some(attempt),
         last_error: Some("POST answered 500".into()),
-        redriven: false,
     }
 }

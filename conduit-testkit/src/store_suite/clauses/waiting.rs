@@ -34,10 +34,7 @@ pub async fn waiting_records_come_by_growing_id_and_survive<H: StoreHarness>(mut
     // Ids of one and of more digits, so that an order by text would show.
     first.parked = vec![
         retry_parked(100, &records[2], due(1)),
-        ParkedRecord {
-            redriven: true,
-            ..retry_parked(9, &records[0], due(3))
-        },
+        retry_parked(9, &records[0], due(3)),
         parked_behind(20, &records[1]),
     ];
     scene.commit(&first).await;
@@ -54,8 +51,6 @@ pub async fn waiting_records_come_by_growing_id_and_survive<H: StoreHarness>(mut
         due,
         size: record.size(),
         timestamp: record.timestamp(),
-        time: record.time(),
-        redriven: id == 9,
     });
     assert_eq!(state.waiting, expected);
 }
@@ -101,10 +96,7 @@ pub async fn rescheduling_changes_attempts_and_due_time_only<H: StoreHarness>(mu
     let (lease, _) = scene.take("w1").await;
     let record = record(&collection("orders"), 1, "a");
     let mut first = commit(&lease, 1);
-    first.parked = vec![ParkedRecord {
-        redriven: true,
-        ..parked_behind(1, &record)
-    }];
+    first.parked = vec![parked_behind(1, &record)];
     scene.commit(&first).await;
     let mut second = commit(&lease, 2);
     second.parked = vec![ParkedRecord {
@@ -123,11 +115,7 @@ pub async fn rescheduling_changes_attempts_and_due_time_only<H: StoreHarness>(mu
         (waiting.due, waiting.key, waiting.size),
         (Some(due(77)), record.key(), record.size())
     );
-    assert_eq!(
-        (waiting.timestamp, waiting.time),
-        (record.timestamp(), record.time())
-    );
-    assert!(waiting.redriven, "another attempt changed where it came from");
+    assert_eq!(waiting.timestamp, record.timestamp());
     let contents = scene.store().waiting(&orders(), &[RetryId(1)]).await.unwrap();
     let contents = contents[0].as_ref().unwrap();
     assert_eq!((contents.attempts, contents.first_attempt), (3, Some(due(5))));
