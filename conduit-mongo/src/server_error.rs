@@ -30,6 +30,8 @@ pub(crate) mod code {
     pub(crate) const SHARD_REMOVED: i32 = 546;
     pub(crate) const BSON_OBJECT_TOO_LARGE: i32 = 10334;
     pub(crate) const DUPLICATE_KEY: i32 = 11000;
+    /// An assertion without a name: a resume token of an `_id` of more than 8 MB.
+    pub(crate) const STRING_TOO_LARGE: i32 = 16493;
     pub(crate) const UNKNOWN_STAGE: i32 = 40324;
     pub(crate) const UNKNOWN_FIELD: i32 = 40415;
     pub(crate) const NO_CHANGE_STREAMS: i32 = 40573;

@@ -28,6 +28,14 @@ pub(super) fn is_token_refused(error: &Error) -> bool {
     })
 }
 
+/// Whether the server cannot send the next change, because its event would be larger than a document may be.
+pub(super) fn is_event_too_large(error: &Error) -> bool {
+    matches!(
+        code_of(error),
+        Some(code::BSON_OBJECT_TOO_LARGE | code::STRING_TOO_LARGE)
+    )
+}
+
 /// Makes the watcher's error of the driver's.
 pub(super) fn watch_error(error: &Error, phase: Phase) -> WatchError {
     let failure = match (code_of(error), phase) {
@@ -48,8 +56,8 @@ pub(super) fn watch_error(error: &Error, phase: Phase) -> WatchError {
         (Some(code::NO_CHANGE_STREAMS), _) => WatchError::invalid(
             "mongodb runs as a standalone server, without change streams: it must be a replica set",
         ),
-        (Some(code::BSON_OBJECT_TOO_LARGE), _) => {
-            WatchError::invalid("a change event is larger than the 16 MB that mongodb allows")
+        (Some(code::BSON_OBJECT_TOO_LARGE | code::STRING_TOO_LARGE), _) => {
+            WatchError::invalid("a change event is larger than the 16 MB that mongodb allows, even without its images")
         }
         (
             Some(
@@ -101,6 +109,7 @@ mod tests {
             (18, Reading, Invalid),
             (40573, Opening, Invalid),
             (10334, Reading, Invalid),
+            (16493, Reading, Invalid),
             (2, Opening, Invalid),
             (2, Reading, Unavailable),
             (136, Reading, Unavailable),

@@ -82,6 +82,15 @@ impl<'a> Event<'a> {
         Ok(event)
     }
 
+    /// The event as if neither image had been there.
+    pub(super) fn without_images(&self) -> Self {
+        Self {
+            new_image: None,
+            old_image: None,
+            ..*self
+        }
+    }
+
     /// When the change happened; before MongoDB 6.0 known to the second.
     pub(super) fn timestamp(&self) -> WallTime {
         self.wall_time

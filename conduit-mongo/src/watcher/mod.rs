@@ -1,5 +1,7 @@
 //! Change streams: opened by a watcher, read by a task of their own, decoded where their records are wanted.
 
+mod cursor;
+mod demand;
 mod error;
 mod event;
 mod mongo_watcher;
@@ -8,6 +10,7 @@ mod reply;
 mod settings;
 mod shape;
 mod source;
+mod start;
 mod stream;
 mod token;
 mod transcoder;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use bson::doc;
-use conduit_core::{ClusterTime, Position, RecordStream, StreamIdentity, WatchError, WatchTarget, Watcher};
+use conduit_core::{ClusterTime, Position, RecordStream, WatchError, WatchTarget, Watcher};
 use mongodb::Database;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -20,8 +20,13 @@ use super::transcoder::Transcoder;
 /// Each stream it opens is one change stream on the whole database, matched to the targets' names, because
 /// the server reads its oplog once for every change stream. The database's client needs the actions `find`
 /// and `changeStream` on the database, and a replica set or sharded cluster of MongoDB 4.4 or newer; targets
-/// with old images or key fields need 6.0. Cloning is cheap; clones count their open streams together. All of
-/// it must be used within a tokio runtime.
+/// with old images or key fields need 6.0.
+///
+/// A change that the server cannot send, since its event would be larger than 16 MB, and one that cannot be
+/// decoded come as records without images, marked by [`Record::with_fault`](conduit_core::Record::with_fault).
+/// Only where even the `_id` is too large for an event (more than 5 MB) the stream fails, as `Invalid`.
+///
+/// Cloning is cheap; clones count their open streams together. All of it must be used within a tokio runtime.
 #[derive(Clone)]
 pub struct MongoWatcher {
     database: Database,
@@ -80,29 +85,18 @@ impl Watcher for MongoWatcher {
         start: &Position,
     ) -> Result<Box<dyn RecordStream>, WatchError> {
         let shape = StreamShape::of(targets)?;
-        let options = shape.fingerprint();
         let (replies, receiver) = mpsc::channel(1);
         let (opened, answer) = oneshot::channel();
-        let reader = Reader {
-            database: self.database.clone(),
-            shape,
-            settings: self.settings.clone(),
-            replies,
-        };
+        let (database, settings) = (self.database.clone(), self.settings.clone());
+        let reader = Reader::new(database, shape, settings, replies, start.clone());
         // Ends by itself once its channel is closed; `closed` waits for it.
-        tokio::spawn(reader.run(start.clone(), opened, OpenGauge::new(&self.open)));
-        let source = answer
+        tokio::spawn(reader.run(opened, OpenGauge::new(&self.open)));
+        let identity = answer
             .await
             .map_err(|_| WatchError::unavailable("the change stream's reader has ended"))??;
         let transcoder = Transcoder::new(self.database.name(), targets);
-        let identity = StreamIdentity { source, options };
-        Ok(Box::new(MongoStream::new(
-            receiver,
-            transcoder,
-            identity,
-            start,
-            self.settings.batch_size,
-        )))
+        let stream = MongoStream::new(receiver, transcoder, identity, start);
+        Ok(Box::new(stream))
     }
 
     async fn now(&self) -> Result<ClusterTime, WatchError> {

@@ -1,8 +1,12 @@
 //! One reply of the server to a stream's cursor.
 
+use conduit_core::ClusterTime;
 use mongodb::raw_batch_cursor::RawBatch;
 
-use crate::document::{DecodeError, find, kind};
+use super::demand::Demand;
+use super::event::Event;
+use super::token::token_time;
+use crate::document::{DecodeError, Elements, find, kind};
 
 /// A reply whose events are decoded where they lie.
 #[derive(Debug)]
@@ -11,6 +15,7 @@ pub(super) struct Reply {
     /// Whether the cursor was opened with it: then an empty reply does not yet mean that there is nothing
     /// more.
     pub(super) is_first: bool,
+    pub(super) demand: Demand,
 }
 
 /// Where the parts of a reply lie.
@@ -23,8 +28,12 @@ pub(super) struct ReplyParts<'a> {
 }
 
 impl Reply {
-    pub(super) fn new(batch: RawBatch, is_first: bool) -> Self {
-        Self { batch, is_first }
+    pub(super) fn new(batch: RawBatch, is_first: bool, demand: Demand) -> Self {
+        Self {
+            batch,
+            is_first,
+            demand,
+        }
     }
 
     /// Finds the parts.
@@ -45,15 +54,43 @@ impl Reply {
         let token = find(cursor, b"postBatchResumeToken")?.and_then(|token| token.nested());
         Ok(ReplyParts {
             events,
-            token: token.map(token_data).transpose()?.flatten(),
+            // Events that are asked for one by one are each a place to go on from, however much was looked at.
+            token: match token {
+                Some(token) if self.demand.batch_size > 1 || is_empty(events) => token_data(token)?,
+                _ => None,
+            },
         })
+    }
+
+    /// The time and token of the place after the reply.
+    pub(super) fn end(&self) -> Option<(ClusterTime, &str)> {
+        let parts = self.parts().ok()?;
+        match parts.token {
+            Some(token) => Some((token_time(token)?, token)),
+            None => {
+                let last = Elements::new(parts.events).ok()?.last()?.ok()?;
+                let event = Event::parse(last.value).ok()?;
+                Some((event.time, event.token))
+            }
+        }
+    }
+
+    /// How many events the reply holds.
+    pub(super) fn event_count(&self) -> usize {
+        let parts = self.parts().ok();
+        let events = parts.and_then(|parts| Elements::new(parts.events).ok());
+        events.map_or(0, Iterator::count)
     }
 
     /// Whether the reply holds any event.
     pub(super) fn has_events(&self) -> bool {
-        const EMPTY_ARRAY: usize = 5;
-        self.parts().is_ok_and(|parts| parts.events.len() > EMPTY_ARRAY)
+        self.parts().is_ok_and(|parts| !is_empty(parts.events))
     }
+}
+
+fn is_empty(array: &[u8]) -> bool {
+    const EMPTY_ARRAY: usize = 5;
+    array.len() <= EMPTY_ARRAY
 }
 
 /// The text of a token document.

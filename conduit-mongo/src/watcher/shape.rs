@@ -1,9 +1,11 @@
 //! The shape of a change stream: which collections, and which images.
 
-use bson::{RawArrayBuf, RawDocumentBuf, Timestamp, rawdoc};
-use conduit_core::{ClusterTime, Images, KeyHasher, Position, WatchError, WatchTarget};
+use bson::raw::CString;
+use bson::{RawArrayBuf, RawDocumentBuf, rawdoc};
+use conduit_core::{Images, KeyHasher, Position, WatchError, WatchTarget};
 
-use super::settings::StreamSettings;
+use super::demand::{Contents, Demand};
+use super::start::Start;
 
 /// Which images the server is asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,20 +16,14 @@ enum Mode {
     Stored,
 }
 
-/// Where a change stream is opened.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Start {
-    /// After the change, or the moment, of a resume token.
-    AfterToken(String),
-    /// At the first change of this time.
-    AtTime(ClusterTime),
-}
-
 /// What the server is asked to watch.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct StreamShape {
     mode: Mode,
     names: Vec<String>,
+    key_fields: Vec<String>,
+    /// Whether any record shows its old image.
+    shows_old_images: bool,
 }
 
 impl StreamShape {
@@ -59,7 +55,19 @@ impl StreamShape {
             .collect();
         names.sort_unstable();
         names.dedup();
-        Ok(Self { mode, names })
+        let mut key_fields: Vec<_> = targets
+            .iter()
+            .flat_map(|target| target.key_fields.iter().cloned())
+            .collect();
+        key_fields.sort_unstable();
+        key_fields.dedup();
+        let shows_old_images = targets.iter().any(|target| target.images == Images::NewAndOld);
+        Ok(Self {
+            mode,
+            names,
+            key_fields,
+            shows_old_images,
+        })
     }
 
     /// A fingerprint: a resume token is only sure to be found by a stream of the same shape.
@@ -77,14 +85,24 @@ impl StreamShape {
     }
 
     /// Where to open for what comes after `position`, and where instead if that is refused.
+    ///
+    /// A stream opened at the position's time brings again what is done of that time.
     pub(super) fn start(&self, position: &Position, source: &str) -> (Start, Option<Start>) {
-        let at_time = Start::AtTime(position.time());
+        self.start_or(Start::AtTime(position.time()), position, source)
+    }
+
+    /// As [`StreamShape::start`], but nothing that is done comes again.
+    pub(super) fn restart(&self, position: &Position, source: &str) -> (Start, Option<Start>) {
+        self.start_or(Start::beyond(position), position, source)
+    }
+
+    fn start_or(&self, instead: Start, position: &Position, source: &str) -> (Start, Option<Start>) {
         let known = &**position.stream();
         match position.token() {
             Some(token) if known.options == self.fingerprint() && known.source == source => {
-                (Start::AfterToken(token.to_owned()), Some(at_time))
+                (Start::AfterToken(token.to_owned()), Some(instead))
             }
-            _ => (at_time, None),
+            _ => (instead, None),
         }
     }
 
@@ -92,37 +110,85 @@ impl StreamShape {
     ///
     /// The match is on `ns.coll` alone, which the server checks at the lowest cost. Drops and renames of the
     /// collections pass it; whatever does not, moves the token after each reply all the same.
-    pub(super) fn command(&self, start: &Start, settings: &StreamSettings) -> RawDocumentBuf {
+    pub(super) fn command(&self, start: &Start, demand: Demand) -> RawDocumentBuf {
         let mut stage = match self.mode {
+            _ if !self.wants_images(demand.contents) => RawDocumentBuf::new(),
             Mode::LookedUp => rawdoc! { "fullDocument": "updateLookup" },
             Mode::Stored => {
                 rawdoc! { "fullDocument": "whenAvailable", "fullDocumentBeforeChange": "whenAvailable" }
             }
         };
-        match start {
-            // Unlike resumeAfter, startAfter also goes on after an invalidation (the database was dropped).
-            Start::AfterToken(token) => {
-                stage.append(
-                    bson::raw::cstr!("startAfter"),
-                    rawdoc! { "_data": token.as_str() },
-                );
-            }
-            Start::AtTime(time) => stage.append(
-                bson::raw::cstr!("startAtOperationTime"),
-                Timestamp {
-                    time: time.t,
-                    increment: time.i,
-                },
-            ),
-        }
+        start.add_to(&mut stage);
         let names: RawArrayBuf = self.names.iter().map(String::as_str).collect();
-        let filter = rawdoc! { "ns.coll": { "$in": names } };
+        let mut pipeline = RawArrayBuf::new();
+        pipeline.push(rawdoc! { "$changeStream": stage });
+        pipeline.push(rawdoc! { "$match": { "ns.coll": { "$in": names } } });
+        if let Some(filter) = start.filter() {
+            pipeline.push(rawdoc! { "$match": filter });
+        }
+        if let Some(fields) = self.fields(demand.contents) {
+            pipeline.push(rawdoc! { "$project": fields });
+        }
         rawdoc! {
             "aggregate": 1,
-            "pipeline": [ { "$changeStream": stage }, { "$match": filter } ],
-            "cursor": { "batchSize": i64::from(settings.batch_size) },
+            "pipeline": pipeline,
+            "cursor": { "batchSize": i64::from(demand.batch_size) },
             "readConcern": { "level": "majority" },
         }
+    }
+
+    /// The fields of events that are asked for, if not all. The server adds `_id`.
+    fn fields(&self, contents: Contents) -> Option<RawDocumentBuf> {
+        const IMAGES: [&str; 2] = ["fullDocument", "fullDocumentBeforeChange"];
+        let mut images = Vec::new();
+        let keys_of = |image: &str, images: &mut Vec<String>| {
+            images.extend(self.key_fields.iter().map(|field| format!("{image}.{field}")));
+        };
+        match contents {
+            Contents::Everything => return None,
+            Contents::Needed => {
+                images.push(IMAGES[0].to_owned());
+                if self.shows_old_images || !self.has_plain_key_fields() {
+                    images.push(IMAGES[1].to_owned());
+                } else {
+                    keys_of(IMAGES[1], &mut images);
+                }
+            }
+            Contents::Keys if self.wants_images(contents) => {
+                for image in IMAGES {
+                    keys_of(image, &mut images);
+                }
+            }
+            Contents::Keys | Contents::NoImages => {}
+        }
+        let mut fields = rawdoc! {
+            "operationType": 1,
+            "clusterTime": 1,
+            "wallTime": 1,
+            "ns": 1,
+            "documentKey": 1,
+        };
+        // Names of fields hold no zero bytes.
+        for name in images.into_iter().filter_map(|name| CString::try_from(name).ok()) {
+            fields.append(name, 1);
+        }
+        Some(fields)
+    }
+
+    /// Whether the server needs to have images at hand.
+    fn wants_images(&self, contents: Contents) -> bool {
+        match contents {
+            Contents::Everything | Contents::Needed => true,
+            Contents::Keys => !self.key_fields.is_empty() && self.has_plain_key_fields(),
+            Contents::NoImages => false,
+        }
+    }
+
+    /// Whether the key schemas' fields can be named in a projection.
+    fn has_plain_key_fields(&self) -> bool {
+        let is_plain =
+            |field: &String| !field.is_empty() && !field.starts_with('$') && !field.contains(['.', '\0']);
+        self.key_fields.iter().all(is_plain)
     }
 }
 
@@ -130,7 +196,7 @@ impl StreamShape {
 mod tests {
     use std::sync::Arc;
 
-    use conduit_core::{CollectionName, StreamIdentity};
+    use conduit_core::{ClusterTime, CollectionName, StreamIdentity};
 
     use super::*;
 
@@ -187,5 +253,49 @@ mod tests {
             shape.start(&Position::at_time(ClusterTime::new(5, 1)), "id:a"),
             (at_time, None)
         );
+    }
+
+    #[test]
+    fn an_event_is_asked_for_without_what_no_record_holds() {
+        let fields = |target: &WatchTarget, contents| {
+            let shape = StreamShape::of(std::slice::from_ref(target)).unwrap();
+            let fields = shape.fields(contents)?;
+            let names = fields.iter().map(|field| field.unwrap().0.to_string());
+            Some(names.skip(5).collect::<Vec<_>>().join(" "))
+        };
+        let with_keys = |fields: &[&str], images| WatchTarget {
+            key_fields: fields.iter().map(|&field| field.into()).collect(),
+            images,
+            ..target("a")
+        };
+        let keyed = with_keys(&["x", "y"], Images::New);
+        let shown = with_keys(&["x"], Images::NewAndOld);
+        let dotted = with_keys(&["x.y"], Images::New);
+        let keys = "fullDocument.x fullDocument.y fullDocumentBeforeChange.x fullDocumentBeforeChange.y";
+        let needed = "fullDocument fullDocumentBeforeChange.x fullDocumentBeforeChange.y";
+        let cases = [
+            (&target("a"), Contents::Needed, "fullDocument"),
+            (&target("a"), Contents::Keys, ""),
+            (
+                &with_old_images("a"),
+                Contents::Needed,
+                "fullDocument fullDocumentBeforeChange",
+            ),
+            (&keyed, Contents::Needed, needed),
+            (&keyed, Contents::Keys, keys),
+            (&keyed, Contents::NoImages, ""),
+            (&shown, Contents::Needed, "fullDocument fullDocumentBeforeChange"),
+            // A projection would take such a name for a path.
+            (&dotted, Contents::Needed, "fullDocument fullDocumentBeforeChange"),
+            (&dotted, Contents::Keys, ""),
+        ];
+        for (target, contents, expected) in cases {
+            assert_eq!(
+                fields(target, contents).as_deref(),
+                Some(expected),
+                "{target:?} {contents:?}"
+            );
+        }
+        assert_eq!(fields(&keyed, Contents::Everything), None);
     }
 }

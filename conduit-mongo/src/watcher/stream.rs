@@ -29,7 +29,6 @@ pub(super) struct MongoStream {
     /// What the stream was opened after, until a change of a later time was seen.
     skipped: Option<Position>,
     current: Option<Partly>,
-    batch_size: u32,
     at_end: bool,
 }
 
@@ -45,18 +44,16 @@ impl MongoStream {
     pub(super) fn new(
         replies: mpsc::Receiver<Result<Reply, WatchError>>,
         transcoder: Transcoder,
-        identity: StreamIdentity,
+        identity: Arc<StreamIdentity>,
         start: &Position,
-        batch_size: u32,
     ) -> Self {
         Self {
             replies,
             transcoder,
-            identity: Arc::new(identity),
+            identity,
             position: start.clone(),
             skipped: Some(start.clone()),
             current: None,
-            batch_size,
             at_end: false,
         }
     }
@@ -92,7 +89,10 @@ impl MongoStream {
             };
             let before = records.len();
             if !is_skipped(&mut self.skipped, &event) {
-                match self.transcoder.transcode(&event, &mut records) {
+                match self
+                    .transcoder
+                    .transcode(&event, partly.reply.demand, &mut records)
+                {
                     Ok(()) => {}
                     Err(error) if before == 0 => return Err(undecodable(Some(event.token), error)),
                     // The records before it go out first; the next call comes upon it again.
@@ -123,7 +123,8 @@ impl MongoStream {
             {
                 self.advance(time, token.into());
             }
-            let is_short = partly.events < self.batch_size && parts.events.len() < SHORT_REPLY_BYTES;
+            let is_short =
+                partly.events < partly.reply.demand.batch_size && parts.events.len() < SHORT_REPLY_BYTES;
             self.at_end = is_short && !partly.reply.is_first;
         } else {
             self.current = Some(partly);

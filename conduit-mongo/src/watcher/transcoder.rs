@@ -8,8 +8,11 @@ use conduit_core::{
     WatchTarget,
 };
 
+use super::demand::Demand;
 use super::event::{Event, Operation};
 use crate::document::{DecodeError, Element, find, hash_values, write_fields, write_json_bytes};
+
+const TOO_LARGE: &str = "the change is larger than mongodb can send (16 MB)";
 
 /// Makes records of events, for the targets of one stream. Keeps its buffers from event to event.
 #[derive(Debug)]
@@ -41,9 +44,47 @@ impl Transcoder {
     }
 
     /// Appends the records of an event: none, one, or two where the key's fields changed.
+    ///
+    /// Where there is no having the images, because the reply does not bring them or because they cannot be
+    /// decoded, the same records come without, marked with the reason.
     pub(super) fn transcode(
         &mut self,
         event: &Event<'_>,
+        demand: Demand,
+        records: &mut Vec<Arc<Record>>,
+    ) -> Result<(), DecodeError> {
+        if demand.lacks_images() {
+            return self.transcode_faulty(event, TOO_LARGE, records);
+        }
+        let before = records.len();
+        let Err(error) = self.make(event, None, records) else {
+            return Ok(());
+        };
+        records.truncate(before);
+        let reason = format!("the change cannot be decoded: {error}");
+        // The first error says more than the second.
+        self.transcode_faulty(event, &reason, records).map_err(|_| error)
+    }
+
+    /// Keys are taken from what there is of the images; if that is of no use, the key is the document's `_id`.
+    fn transcode_faulty(
+        &mut self,
+        event: &Event<'_>,
+        reason: &str,
+        records: &mut Vec<Arc<Record>>,
+    ) -> Result<(), DecodeError> {
+        let before = records.len();
+        if self.make(event, Some(reason), records).is_ok() {
+            return Ok(());
+        }
+        records.truncate(before);
+        self.make(&event.without_images(), Some(reason), records)
+    }
+
+    fn make(
+        &mut self,
+        event: &Event<'_>,
+        fault: Option<&str>,
         records: &mut Vec<Arc<Record>>,
     ) -> Result<(), DecodeError> {
         let Some(target) = self.targets.get(event.collection) else {
@@ -56,6 +97,7 @@ impl Transcoder {
             keys_of,
             new_image,
             old_image,
+            fault,
         };
         let change = match event.operation {
             Operation::Insert => whole(RecordType::Insert, event.new_image, event.new_image, None),
@@ -71,6 +113,7 @@ impl Transcoder {
                         keys_of: Some(old),
                         new_image: None,
                         old_image,
+                        fault,
                     };
                     let insert = Change {
                         record_type: RecordType::Insert,
@@ -78,6 +121,7 @@ impl Transcoder {
                         keys_of: Some(new),
                         new_image: Some(new),
                         old_image: None,
+                        fault,
                     };
                     let buffers = &mut self.buffers;
                     records.push(remove.record(&self.database, target, event, buffers)?);
@@ -101,6 +145,8 @@ struct Change<'a> {
     keys_of: Option<&'a [u8]>,
     new_image: Option<&'a [u8]>,
     old_image: Option<&'a [u8]>,
+    /// Why the images cannot be had, if so.
+    fault: Option<&'a str>,
 }
 
 impl Change<'_> {
@@ -118,9 +164,10 @@ impl Change<'_> {
         let key = hash(&fields, &mut buffers.key)?;
         buffers.keys.clear();
         write_fields(fields.into_iter(), &mut buffers.keys)?;
-        let new_image = image(self.new_image, target.image_format, &mut buffers.new_image)?;
-        let old_image = image(self.old_image, target.image_format, &mut buffers.old_image)?;
-        Ok(Arc::new(Record::new(RecordParts {
+        let shown = |image: Option<_>| image.filter(|_| self.fault.is_none());
+        let new_image = image(shown(self.new_image), target.image_format, &mut buffers.new_image)?;
+        let old_image = image(shown(self.old_image), target.image_format, &mut buffers.old_image)?;
+        let record = Record::new(RecordParts {
             event_id: event_id(database, target, &self.sequence),
             collection: target.collection.clone(),
             record_type: self.record_type,
@@ -131,7 +178,11 @@ impl Change<'_> {
             timestamp: event.timestamp(),
             time: event.time,
             sequence: self.sequence,
-        })))
+        });
+        Ok(Arc::new(match self.fault {
+            Some(reason) => record.with_fault(reason),
+            None => record,
+        }))
     }
 }
 
@@ -183,4 +234,111 @@ fn image<'b>(
     buffer.clear();
     write_json_bytes(document, format, buffer)?;
     Ok(Some(buffer))
+}
+
+#[cfg(test)]
+mod tests {
+    use bson::{RawDocumentBuf, Timestamp, rawdoc};
+    use conduit_core::CollectionName;
+
+    use super::super::demand::Contents;
+    use super::*;
+
+    fn transcoder(key_fields: &[&str]) -> Transcoder {
+        let target = WatchTarget {
+            key_fields: key_fields.iter().map(|&field| field.into()).collect(),
+            images: Images::NewAndOld,
+            ..WatchTarget::new(CollectionName::new("users").unwrap())
+        };
+        Transcoder::new("shop", &[target])
+    }
+
+    fn update(old: RawDocumentBuf, new: RawDocumentBuf) -> RawDocumentBuf {
+        rawdoc! {
+            "_id": { "_data": "82AB" },
+            "operationType": "update",
+            "clusterTime": Timestamp { time: 7, increment: 3 },
+            "ns": { "db": "shop", "coll": "users" },
+            "documentKey": { "_id": 1 },
+            "fullDocument": new,
+            "fullDocumentBeforeChange": old,
+        }
+    }
+
+    /// Deeper than any document of MongoDB.
+    fn nested() -> RawDocumentBuf {
+        (0..300).fold(rawdoc! {}, |inner, _| rawdoc! { "in": inner })
+    }
+
+    fn records(transcoder: &mut Transcoder, event: &RawDocumentBuf, demand: Demand) -> Vec<Arc<Record>> {
+        let mut records = Vec::new();
+        let event = Event::parse(event.as_bytes()).unwrap();
+        transcoder.transcode(&event, demand, &mut records).unwrap();
+        records
+    }
+
+    /// Type, keys, whether there is a fault and whether there are images.
+    fn lines(records: &[Arc<Record>]) -> Vec<String> {
+        let line = |record: &Arc<Record>| {
+            let keys = String::from_utf8_lossy(record.keys()).into_owned();
+            let has_images = record.new_image().or(record.old_image()).is_some();
+            let is_faulty = record.fault().is_some();
+            format!(
+                "{} {keys} images {has_images} fault {is_faulty}",
+                record.record_type()
+            )
+        };
+        records.iter().map(line).collect()
+    }
+
+    #[test]
+    fn a_change_whose_image_cannot_be_decoded_makes_the_same_record_without_images() {
+        let many = Demand::many(10);
+        let good = update(rawdoc! { "id": 7 }, rawdoc! { "id": 7, "x": 1 });
+        let bad = update(rawdoc! { "id": 7 }, rawdoc! { "id": 7, "x": nested() });
+        let mut transcoder = transcoder(&["id"]);
+        let good = records(&mut transcoder, &good, many);
+        let bad = records(&mut transcoder, &bad, many);
+        assert_eq!(lines(&good), [r#"MODIFY {"id":7} images true fault false"#]);
+        assert_eq!(lines(&bad), [r#"MODIFY {"id":7} images false fault true"#]);
+        assert!(bad[0].fault().unwrap().contains("nested too deep"));
+        assert_eq!(bad[0].event_id(), good[0].event_id());
+        assert_eq!(bad[0].sequence(), good[0].sequence());
+        assert_eq!(bad[0].key(), good[0].key());
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_decoded_is_replaced_by_the_id() {
+        let event = update(rawdoc! { "id": 7 }, rawdoc! { "id": nested() });
+        let records = records(&mut transcoder(&["id"]), &event, Demand::many(10));
+        assert_eq!(lines(&records), [r#"MODIFY {"_id":1} images false fault true"#]);
+    }
+
+    #[test]
+    fn a_change_of_the_key_is_two_records_without_images_too() {
+        let event = update(rawdoc! { "id": 7 }, rawdoc! { "id": 8 });
+        let records = records(&mut transcoder(&["id"]), &event, Demand::one(Contents::Keys));
+        assert_eq!(
+            lines(&records),
+            [
+                r#"REMOVE {"id":7} images false fault true"#,
+                r#"INSERT {"id":8} images false fault true"#,
+            ]
+        );
+        assert!(records.iter().all(|record| record.fault() == Some(TOO_LARGE)));
+    }
+
+    #[test]
+    fn an_event_without_a_document_key_is_an_error() {
+        let event = rawdoc! {
+            "_id": { "_data": "82AB" },
+            "operationType": "insert",
+            "clusterTime": Timestamp { time: 7, increment: 3 },
+            "ns": { "db": "shop", "coll": "users" },
+        };
+        let event = Event::parse(event.as_bytes()).unwrap();
+        let mut records = Vec::new();
+        let result = transcoder(&[]).transcode(&event, Demand::many(10), &mut records);
+        assert!(result.is_err() && records.is_empty());
+    }
 }
