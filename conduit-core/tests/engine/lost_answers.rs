@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use conduit_core::{
-    CollectionName, Commit, Lease, OpenRequest, Opened, ProcessedId, QueueLengths, RecordType, RetryId,
-    Settings, StateError, StateErrorKind, StateStore, SubscriptionId, SubscriptionStart, SubscriptionState,
-    WaitingRecord,
+    CollectionName, Commit, Lease, LetterSelection, OpenRequest, Opened, ProcessedId, QueueLengths,
+    RecordType, RetryId, Settings, StateError, StateErrorKind, StateStore, StoredLetter, SubscriptionId,
+    SubscriptionStart, SubscriptionState, WaitingRecord,
 };
 use conduit_state::MemoryStore;
 use conduit_testkit::RecordingSink;
@@ -103,8 +103,22 @@ impl StateStore for HoldingStore {
     async fn lengths(&self, ids: &[SubscriptionId]) -> Result<Vec<QueueLengths>, StateError> {
         self.inner.lengths(ids).await
     }
-    async fn purge_dead_letters(&self, id: &SubscriptionId) -> Result<u64, StateError> {
-        self.inner.purge_dead_letters(id).await
+    async fn letters(
+        &self,
+        name: &CollectionName,
+        selection: &LetterSelection,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<StoredLetter>, StateError> {
+        self.inner.letters(name, selection, after, limit).await
+    }
+
+    async fn purge_dead_letters(
+        &self,
+        name: &CollectionName,
+        selection: &LetterSelection,
+    ) -> Result<u64, StateError> {
+        self.inner.purge_dead_letters(name, selection).await
     }
     async fn forget(&self, id: &SubscriptionId) -> Result<(), StateError> {
         self.inner.forget(id).await

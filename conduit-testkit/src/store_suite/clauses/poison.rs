@@ -240,6 +240,7 @@ pub async fn letters_are_found_in_a_long_list<H: StoreHarness>(scene: Scene<H>) 
     // Which changes of which documents are left, and whether they are stale.
     let mut expected: Vec<(u32, bool)> = (0..MANY).map(|n| (n, n % 500 == 1)).collect();
     let mut number = 1;
+    #[allow(clippy::type_complexity)]
     let steps: [(&dyn Fn(u32) -> bool, u32, u32); 4] = [
         (&|n| n % 1000 == 7, 5, 1500),
         (&|n| n % 3 == 0 || n < 400, 40, 2000),
