@@ -74,6 +74,8 @@ pub enum SinkErrorKind {
         /// How long the destination asks to wait, or `None` if it did not say.
         retry_after: Option<Duration>,
     },
+    /// The right to send ended before anything left the process: send again once there is one; not an attempt.
+    NotSent,
     /// The destination refused this record: retry on the schedule. Speaks of the record.
     Rejected,
     /// This record can never be delivered there, say because it is too large: a dead letter at once.

@@ -47,23 +47,53 @@ impl Default for SinkLimits {
     }
 }
 
+/// Says whether something may still be sent.
+type Permission = dyn Fn() -> bool + Send + Sync;
+
 /// Records of one call, in order; never empty.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RecordBatch {
     records: Vec<Arc<Record>>,
+    permission: Option<Arc<Permission>>,
 }
 
 impl RecordBatch {
     /// Makes a batch.
     #[must_use]
     pub fn new(records: Vec<Arc<Record>>) -> Self {
-        Self { records }
+        Self {
+            records,
+            permission: None,
+        }
+    }
+
+    /// Makes the right to send the batch end when `permission` says so.
+    #[must_use]
+    pub fn with_permission(mut self, permission: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.permission = Some(Arc::new(permission));
+        self
+    }
+
+    /// Whether the batch may still be sent: the worker's lease has not run out. Asked by the engine right before the call;
+    /// a sink that hands bytes to another task asks again right before they leave the process, since a process can be
+    /// frozen in between, and answers [`SinkErrorKind::NotSent`](super::SinkErrorKind::NotSent) if they may not.
+    #[must_use]
+    pub fn is_permitted(&self) -> bool {
+        self.permission.as_ref().is_none_or(|permission| permission())
     }
 
     /// Returns the records in the order in which a sink that keeps order applies them.
     #[must_use]
     pub fn records(&self) -> &[Arc<Record>] {
         &self.records
+    }
+}
+
+impl fmt::Debug for RecordBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordBatch")
+            .field("records", &self.records)
+            .finish_non_exhaustive()
     }
 }
 

@@ -107,17 +107,17 @@ impl Calls {
         }
     }
 
-    /// Settles what a lane's call came to; returns what was throttled, to be sent again.
+    /// Settles what a lane's call came to; returns what is to be sent again.
     fn settle_batch(&self, jobs: Vec<Job>, answer: Answer) -> Vec<Job> {
-        let mut throttled: Vec<Job> = Vec::new();
+        let mut again: Vec<Job> = Vec::new();
         let mut failed_keys = HashSet::new();
         for (job, failure) in jobs.into_iter().zip(answer.failures) {
             let key = job.record.key();
-            let is_throttled = failure.as_ref().is_some_and(is_throttling);
+            let is_held_back = failure.as_ref().is_some_and(is_sent_again);
             // In a batch that is applied in order, what follows a record of its key that did not get through cannot count:
             // that one comes again, and then this one has to follow it.
-            if is_throttled || throttled.iter().any(|other| other.record.key() == key) {
-                throttled.push(job);
+            if is_held_back || again.iter().any(|other| other.record.key() == key) {
+                again.push(job);
                 continue;
             }
             if failed_keys.contains(&key) && self.keys.admit(key) == Admission::Behind {
@@ -140,7 +140,7 @@ impl Calls {
                 }
             }
         }
-        throttled
+        again
     }
 
     /// Sends waiting records of one key one after the other, up to the first that fails.
@@ -162,7 +162,7 @@ impl Calls {
                     let cured = self.keys.delivered(&job.record);
                     job.settle(Outcome::Delivered { cured }, Some(answer.took));
                 }
-                Some(error) if is_throttling(&error) => jobs.push_front(job),
+                Some(error) if is_sent_again(&error) => jobs.push_front(job),
                 Some(error) => {
                     let is_attempt = is_attempt(&error, answer.counts);
                     let is_final = error.kind() == SinkErrorKind::Undeliverable;
@@ -202,6 +202,8 @@ impl Calls {
             entered = self.enter(caller) => entered?,
         };
         let batch = RecordBatch::new(jobs.iter().map(|job| Arc::clone(&job.record)).collect());
+        let lease = Arc::clone(self.gate.lease());
+        let batch = batch.with_permission(move || lease.is_held());
         let started = Instant::now();
         let call = AssertUnwindSafe(self.sink.deliver(&batch)).catch_unwind();
         let result = match tokio::time::timeout(self.limits.timeout, call).await {
@@ -221,7 +223,7 @@ impl Calls {
             .iter()
             .map(|job| job.record.key())
             .zip(failures.iter().map(Option::as_ref))
-            .filter(|(_, failure)| !failure.is_some_and(is_throttling))
+            .filter(|(_, failure)| !failure.is_some_and(is_sent_again))
             .take(says)
             .collect();
         let counts = pass.report(&outcomes);
@@ -290,8 +292,12 @@ impl NotSent {
     }
 }
 
-fn is_throttling(error: &SinkError) -> bool {
-    matches!(error.kind(), SinkErrorKind::Throttled { .. })
+/// Whether the record goes out again as if it had not been sent.
+fn is_sent_again(error: &SinkError) -> bool {
+    matches!(
+        error.kind(),
+        SinkErrorKind::Throttled { .. } | SinkErrorKind::NotSent
+    )
 }
 
 /// A refusal of the record is an attempt whatever else the destination does.
@@ -329,6 +335,8 @@ fn failures(count: usize, result: Result<crate::contract::Delivery, SinkError>) 
 fn note_throttling(gate: &Gate, failures: &[Option<SinkError>]) {
     let throttled = failures.iter().flatten().find_map(|error| match error.kind() {
         SinkErrorKind::Throttled { retry_after } => Some(retry_after),
+        // Not at once, should it say so again.
+        SinkErrorKind::NotSent => Some(None),
         _ => None,
     });
     match throttled {

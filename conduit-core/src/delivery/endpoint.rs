@@ -356,7 +356,10 @@ impl fmt::Debug for Endpoint {
 fn speaks_of_destination(kind: SinkErrorKind) -> bool {
     match kind {
         SinkErrorKind::Unavailable | SinkErrorKind::Timeout | SinkErrorKind::Unauthorized => true,
-        SinkErrorKind::Throttled { .. } | SinkErrorKind::Rejected | SinkErrorKind::Undeliverable => false,
+        SinkErrorKind::Throttled { .. }
+        | SinkErrorKind::NotSent
+        | SinkErrorKind::Rejected
+        | SinkErrorKind::Undeliverable => false,
     }
 }
 

@@ -88,6 +88,10 @@ impl Gate {
         }
     }
 
+    pub(crate) fn lease(&self) -> &Arc<LeaseGuard> {
+        &self.lease
+    }
+
     /// Whether a call may be sent right now.
     pub(crate) fn is_open(&self) -> bool {
         let state = *self.state.borrow();

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
@@ -14,6 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 
 use super::HttpSetupError;
+use super::request_body::RequestBody;
 
 /// How long an unused connection is kept. Common servers close theirs after 5 seconds (Node, Apache) or later;
 /// a request must not meet a connection that is just being closed.
@@ -34,7 +33,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// on another.
 #[derive(Clone, Debug)]
 pub struct HttpClient {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector>, RequestBody>,
 }
 
 impl HttpClient {
@@ -81,7 +80,7 @@ impl HttpClient {
     /// Sends a request and waits for the head of its answer.
     pub(super) async fn send(
         &self,
-        request: Request<Full<Bytes>>,
+        request: Request<RequestBody>,
     ) -> Result<Response<Incoming>, legacy::Error> {
         self.client.request(request).await
     }
@@ -90,6 +89,10 @@ impl HttpClient {
 #[cfg(test)]
 mod tests {
     use std::net::{Ipv4Addr, SocketAddr};
+
+    use bytes::Bytes;
+    use conduit_core::RecordBatch;
+    use http_body_util::Full;
 
     use hyper::Version;
     use hyper::body::Body;
@@ -147,7 +150,10 @@ mod tests {
             .with_no_client_auth();
         let client = HttpClient::with_tls(config);
         for _ in 0..3 {
-            let mut request = Request::new(Full::new(Bytes::from_static(b"body")));
+            let mut request = Request::new(RequestBody::new(
+                Bytes::from_static(b"body"),
+                &RecordBatch::new(Vec::new()),
+            ));
             *request.uri_mut() = format!("https://localhost:{}/", address.port()).parse().unwrap();
             let response = client.send(request).await.unwrap();
             assert_eq!(

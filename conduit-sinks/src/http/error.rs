@@ -3,10 +3,11 @@
 use std::error::Error;
 use std::fmt;
 
-use conduit_core::{BoxError, SinkError};
+use conduit_core::{BoxError, SinkError, SinkErrorKind};
 use hyper_util::client::legacy;
 
 use super::endpoint::Endpoint;
+use super::request_body::NotPermitted;
 use crate::InvalidConfig;
 
 /// Why a sink or its client could not be made.
@@ -47,6 +48,9 @@ impl From<InvalidConfig> for HttpSetupError {
 /// but for a failed connection.
 pub(super) fn no_answer(error: legacy::Error, endpoint: &Endpoint) -> SinkError {
     let shown = endpoint.shown();
+    if NotPermitted::caused(&error) {
+        return SinkError::new(SinkErrorKind::NotSent, format!("nothing was sent to {shown}"));
+    }
     let message = if error.is_connect() {
         format!("cannot connect to {shown}")
     } else {

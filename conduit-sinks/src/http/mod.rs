@@ -17,6 +17,7 @@ mod client;
 mod config;
 mod endpoint;
 mod error;
+mod request_body;
 mod retry_after;
 mod sink;
 

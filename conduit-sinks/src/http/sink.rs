@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use conduit_core::{Clock, Delivery, Record, RecordBatch, Sink, SinkError, SinkLimits, SystemClock};
-use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{Method, Request};
 use tokio::time::{self, Instant};
 
 use super::endpoint::Endpoint;
+use super::request_body::RequestBody;
 use super::retry_after::retry_after;
 use super::{HttpClient, HttpConfig, HttpSetupError, answer, body, error};
 use crate::{ConfigFault, InvalidConfig, Secret};
@@ -88,8 +87,8 @@ impl HttpSink {
         self
     }
 
-    async fn post(&self, record: &Record) -> Result<(), SinkError> {
-        let request = self.request(record)?;
+    async fn post(&self, record: &Record, batch: &RecordBatch) -> Result<(), SinkError> {
+        let request = self.request(record, batch)?;
         let deadline = Instant::now() + self.timeout;
         let response = match time::timeout_at(deadline, self.client.send(request)).await {
             Ok(Ok(response)) => response,
@@ -115,13 +114,13 @@ impl HttpSink {
         Err(answer::refusal(head.status, wait, self.endpoint.shown(), &quote))
     }
 
-    fn request(&self, record: &Record) -> Result<Request<Full<Bytes>>, SinkError> {
+    fn request(&self, record: &Record, batch: &RecordBatch) -> Result<Request<RequestBody>, SinkError> {
         let Ok(event_id) = HeaderValue::from_str(record.event_id().as_str()) else {
             return Err(SinkError::undeliverable(
                 "the record's event id cannot be sent as a header",
             ));
         };
-        let mut request = Request::new(Full::new(record.json().clone()));
+        let mut request = Request::new(RequestBody::new(record.json().clone(), batch));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.endpoint.uri().clone();
         let headers = request.headers_mut();
@@ -157,7 +156,7 @@ impl Sink for HttpSink {
                 batch.records().len()
             )));
         };
-        self.post(record).await.map(|()| Delivery::complete())
+        self.post(record, batch).await.map(|()| Delivery::complete())
     }
 }
 

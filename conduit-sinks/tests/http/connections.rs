@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, TcpListener};
 
-use conduit_core::SinkErrorKind;
+use conduit_core::{RecordBatch, Sink, SinkErrorKind};
 use conduit_sinks::http::{CONCURRENCY, HttpClient, HttpConfig, HttpSink};
 use conduit_testkit::receiver::{Answer, Receiver};
 use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::{config, deliver, sink};
+use crate::{config, deliver, record, sink};
 
 #[tokio::test]
 async fn a_refused_connection_is_unavailable_and_says_so_in_one_line() {
@@ -41,6 +41,20 @@ async fn a_host_that_does_not_exist_is_unavailable() {
             .starts_with("cannot connect to http://no-such-host.invalid/: dns error: "),
         "{error:?}"
     );
+}
+
+/// On a new connection and on one that is used again: in both the bytes leave later than the call begins.
+#[tokio::test]
+async fn nothing_is_sent_once_the_right_to_send_has_ended() {
+    let receiver = Receiver::start().await;
+    let sink = sink(config(&receiver));
+    for sent in [0, 1] {
+        let batch = RecordBatch::new(vec![record(1)]).with_permission(|| false);
+        let error = sink.deliver(&batch).await.unwrap_err();
+        assert_eq!(error.kind(), SinkErrorKind::NotSent);
+        assert_eq!(receiver.received().len(), sent);
+        deliver(&sink, 2).await.unwrap();
+    }
 }
 
 #[tokio::test]
