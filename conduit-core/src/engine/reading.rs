@@ -15,12 +15,10 @@ use crate::contract::{BatchLimits, SettledAs};
 use crate::delivery::Health;
 use crate::value::{Position, Record, Sequence, WallTime};
 
-/// What one read brings at most.
-pub(super) const READ_LIMITS: BatchLimits = BatchLimits {
-    max_records: 1000,
-    max_bytes: 4 * 1024 * 1024,
-    max_wait: Duration::from_secs(1),
-};
+/// Most records of one read.
+pub(super) const MAX_READ_RECORDS: usize = 1000;
+/// How long a read waits for a first record.
+const READ_WAIT: Duration = Duration::from_secs(1);
 /// A stream that is behind by more than this is catching up.
 const CATCHING_UP_AFTER: Duration = Duration::from_secs(10);
 
@@ -106,7 +104,11 @@ impl Subscription {
             filter: self.filter.clone(),
             settled_ahead,
             recovery: self.recovery,
-            limits: READ_LIMITS,
+            limits: BatchLimits {
+                max_records: MAX_READ_RECORDS,
+                max_bytes: self.context.settings.max_read_bytes,
+                max_wait: READ_WAIT,
+            },
         };
         // One batch waits here while the next is being read.
         let (events, feed_events) = mpsc::channel(1);

@@ -15,7 +15,6 @@ use crate::value::{RecordKey, SubscriptionId};
 
 /// Most waiting records of one key that are sent in one go once its head got through.
 const MAX_CHAIN_RECORDS: usize = 64;
-const MAX_CHAIN_BYTES: usize = 1024 * 1024;
 
 impl Subscription {
     fn is_held(&self) -> bool {
@@ -35,11 +34,10 @@ impl Subscription {
         if self.is_held() {
             return self.start_probe().await;
         }
+        let max_bytes = self.context.settings.max_retry_bytes / self.max_chains;
         let free = self.max_chains.saturating_sub(self.retries.running());
         let now = self.context.clock.now();
-        let due = self
-            .retries
-            .take_due(now, free, MAX_CHAIN_RECORDS, MAX_CHAIN_BYTES);
+        let due = self.retries.take_due(now, free, MAX_CHAIN_RECORDS, max_bytes);
         let mut missing = Vec::new();
         for (key, ids) in due {
             let held: Option<Vec<Retry>> = ids.iter().map(|id| self.held(*id)).collect();

@@ -13,6 +13,11 @@ pub struct Settings {
     pub max_in_flight_records: usize,
     /// Most bytes of unsettled records of a subscription in memory, but for a single larger one. Default 16 MiB.
     pub max_in_flight_bytes: usize,
+    /// Most bytes of one read of a stream, but for a single larger record; two reads wait at most. Default 4 MiB.
+    pub max_read_bytes: usize,
+    /// Most bytes of waiting records that a subscription has loaded to send them again, but for one record of each call.
+    /// Default 16 MiB.
+    pub max_retry_bytes: usize,
     /// Most records read but behind the position, settled or not: a bound of the gap list. Default 20,000.
     pub max_ahead: usize,
     /// Most waiting records of a subscription; beyond it the subscription stops reading. Default 100,000.
@@ -36,6 +41,8 @@ impl Default for Settings {
             shutdown_timeout: Duration::from_secs(30),
             max_in_flight_records: 4096,
             max_in_flight_bytes: 16 * 1024 * 1024,
+            max_read_bytes: 4 * 1024 * 1024,
+            max_retry_bytes: 16 * 1024 * 1024,
             max_ahead: 20_000,
             max_waiting_records: 100_000,
             max_waiting_bytes: 256 * 1024 * 1024,
