@@ -31,6 +31,6 @@ mod macros;
 mod samples;
 mod scene;
 
-pub use harness::{StoreHarness, run};
+pub use harness::{StoreHarness, check_skips, run};
 pub use samples::{at, collection, destination, record, retry_parked, stored_position};
 pub use scene::Scene;
