@@ -6,6 +6,7 @@ pub mod receiver;
 pub mod servers;
 pub mod sink_suite;
 pub mod store_suite;
+pub mod watcher_suite;
 
 mod clause;
 mod faulty_sink;

@@ -10,3 +10,4 @@ mod keys_and_images;
 mod positions;
 mod records;
 mod scene;
+mod suite;
