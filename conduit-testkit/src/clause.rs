@@ -1,4 +1,5 @@
 //! What the suites have in common: running a clause, leaving one out, dropping a future midway.
+#![allow(clippy::expect_used)]
 
 use std::future::poll_fn;
 use std::io::Write;
