@@ -2,9 +2,10 @@
 
     python3 scripts/third_party.py [sink|store]
 
-Makes a crate outside the workspace, of the files in conduit-testkit/tests/third_party/, with a sink and a store of its
-own, and runs the suites on them: all clauses must pass. Then it plants one fault after the other, and the clause that
-is about it must fail, by name.
+Makes a crate outside the workspace, of the files in
+conduit-testkit/tests/third_party/, with a sink and a store of its own, and runs
+the suites on them: all clauses must pass. Then it plants one fault after the
+other, and the clause that is about it must fail, by name.
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ FAULTS = (
         "the sink answers before the record is written",
         "sink",
         "file.write_all(&lines).and_then(|()| file.sync_data())",
-        "std::io::Result::Ok(std::thread::spawn({ let mut file = file.try_clone().unwrap(); move || "
-        "{ std::thread::sleep(std::time::Duration::from_millis(50)); file.write_all(&lines) } })).map(|_| ())",
+        "std::io::Result::Ok(std::thread::spawn({ let mut file = file.try_clone().unwrap(); move || { "
+        "std::thread::sleep(std::time::Duration::from_millis(50)); file.write_all(&lines) } })).map(|_| ())",
         "what_is_acknowledged_is_durable",
     ),
     Fault(
@@ -87,7 +88,8 @@ def make_crate(folder: Path) -> None:
     """Writes the crate's files."""
     (folder / "src").mkdir(parents=True)
     (folder / "tests").mkdir()
-    (folder / "Cargo.toml").write_text(MANIFEST.format(root=toolchain.ROOT.as_posix()), encoding="utf-8")
+    manifest = MANIFEST.format(root=toolchain.ROOT.as_posix())
+    (folder / "Cargo.toml").write_text(manifest, encoding="utf-8")
     # The same versions as in the workspace: nothing is to be fetched or built anew.
     shutil.copy(toolchain.ROOT / "Cargo.lock", folder / "Cargo.lock")
     modules = "".join(f"pub mod {suite};\n" for suite in SUITES)
@@ -98,7 +100,7 @@ def make_crate(folder: Path) -> None:
 
 
 def run_suite(folder: Path, suite: str, environment: Mapping[str, str]) -> Tuple[Dict[str, bool], List[str]]:
-    """Runs the suite and returns which of its clauses passed, and what it says of those that are left out."""
+    """Returns which clauses of the suite passed, and what it says of those left out."""
     command = [toolchain.cargo(), "test", "--quiet", "--test", f"{suite}_suite", "--", "--format", "pretty"]
     result = subprocess.run(
         command, cwd=folder, env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -142,13 +144,15 @@ def check(folder: Path, suites: List[str], environment: Mapping[str, str]) -> bo
         path = folder / "src" / f"{fault.suite}.rs"
         sound = path.read_text(encoding="utf-8")
         if sound.count(fault.old) != 1:
-            raise Problem(f"the fault cannot be planted: {fault.what}", f"{fault.old!r} is not in {path.name} once")
+            reason = f"{fault.old!r} is not in {path.name} once"
+            raise Problem(f"the fault cannot be planted: {fault.what}", reason)
         path.write_text(sound.replace(fault.old, fault.new), encoding="utf-8")
         clauses, _ = run_suite(folder, fault.suite, environment)
         path.write_text(sound, encoding="utf-8")
         failed = sorted(name for name, passed in clauses.items() if not passed)
         is_found = fault.clause in failed
-        print(f"{'found' if is_found else 'NOT FOUND'}: {fault.what}: {', '.join(failed) or 'no clause fails'}")
+        told = ", ".join(failed) or "no clause fails"
+        print(f"{'found' if is_found else 'NOT FOUND'}: {fault.what}: {told}")
         is_well = is_well and is_found
     return is_well
 

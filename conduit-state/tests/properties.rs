@@ -108,9 +108,17 @@ fn any_commit() -> impl Strategy<Value = Commit> {
     commits(orders(), lease, 1, Position::at_time(at(0)))
 }
 
+fn runner(cases: u32) -> TestRunner {
+    TestRunner::new(ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })
+}
+
 #[test]
 fn a_store_in_memory_keeps_any_commit() {
-    let kept = TestRunner::default().run(&any_commit(), |commit| {
+    let kept = runner(256).run(&any_commit(), |commit| {
         block_on(async {
             let store = MemoryStore::new();
             let (lease, from) = take(&store).await;
@@ -129,8 +137,7 @@ fn a_store_in_memory_keeps_any_commit() {
 
 #[test]
 fn a_store_in_a_file_keeps_any_commit_and_finds_it_when_it_is_opened_again() {
-    let mut runner = TestRunner::new(ProptestConfig::with_cases(48));
-    let kept = runner.run(&any_commit(), |commit| {
+    let kept = runner(48).run(&any_commit(), |commit| {
         block_on(async {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("state");

@@ -1,8 +1,8 @@
 //! Conformance suites for Conduit's contracts, and what tests of Conduit need.
 //!
-//! Whoever writes a state store, a sink or a watcher tells the suite how to make one, and gets a named test for every
-//! clause of its contract: [`state_store_suite!`], [`sink_suite!`], [`watcher_suite!`]. Clauses that are left out are
-//! printed with the reason. A minor release may bring further clauses.
+//! Whoever writes a state store, a sink or a watcher tells the suite how to make one, and gets a named test
+//! for every clause of its contract: [`state_store_suite!`], [`sink_suite!`], [`watcher_suite!`]. Clauses
+//! that are left out are printed with the reason. A minor release may bring further clauses.
 //!
 //! | | |
 //! |---|---|

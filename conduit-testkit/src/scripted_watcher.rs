@@ -93,8 +93,8 @@ impl ScriptedWatcher {
         event_id
     }
 
-    /// Adds a change of a document's key from `from` to `to`: one change that makes two records, a `REMOVE` and an
-    /// `INSERT`; returns their event ids.
+    /// Adds a change of a document's key from `from` to `to`: one change that makes two records, a `REMOVE`
+    /// and an `INSERT`; returns their event ids.
     ///
     /// # Panics
     /// If the collection's name is not legal.
@@ -123,8 +123,8 @@ impl ScriptedWatcher {
         self.shared.length.send_replace(length);
     }
 
-    /// Forgets all changes so far: a stream that is opened at a position before the last of them has lost its history.
-    /// Open streams are not touched.
+    /// Forgets all changes so far: a stream that is opened at a position before the last of them has lost its
+    /// history. Open streams are not touched.
     pub fn forget_history(&self) {
         let mut history = self.history();
         history.forgotten = ClusterTime::new(history.changes, 0);

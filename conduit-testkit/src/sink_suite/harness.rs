@@ -27,18 +27,20 @@ pub trait SinkHarness: Send + Sync + 'static {
 
     /// Makes an empty destination, nothing of it shared with another one, and a sink that delivers to it.
     ///
-    /// Clauses of destinations that do not answer take as long as the sink's time-out: about a second is best.
+    /// Clauses of destinations that do not answer take as long as the sink's time-out: about a second is
+    /// best.
     async fn create(&self) -> (Self::Guard, Arc<dyn Sink>);
 
-    /// Reads what is durable at the destination: the JSON of each record that it took, in the order in which it took
-    /// them, at least of each key. A destination that keeps something else gives back the records' JSON as far as it
-    /// has it, with `eventID`, and leaves out the clauses that compare it byte for byte.
+    /// Reads what is durable at the destination: the JSON of each record that it took, in the order in which
+    /// it took them, at least of each key. A destination that keeps something else gives back the records'
+    /// JSON as far as it has it, with `eventID`, and leaves out the clauses that compare it byte for byte.
     async fn arrived(&self, guard: &Self::Guard) -> Vec<Vec<u8>>;
 
     /// Makes the destination behave like this from now on.
     ///
     /// # Errors
-    /// The reason why it cannot be made to; the clauses that need it are then left out, and the reason is shown.
+    /// The reason why it cannot be made to; the clauses that need it are then left out, and the reason is
+    /// shown.
     async fn behave(&self, guard: &Self::Guard, behaviour: &Behaviour) -> Result<(), &'static str> {
         let _ = (guard, behaviour);
         Err("the harness has no `behave`")

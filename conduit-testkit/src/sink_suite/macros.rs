@@ -1,6 +1,7 @@
 //! The macro that makes a test of every clause.
 
-/// Makes one test for every clause of the [`Sink`](conduit_core::Sink) contract; see [`sink_suite`](crate::sink_suite).
+/// Makes one test for every clause of the [`Sink`](conduit_core::Sink) contract; see
+/// [`sink_suite`](mod@crate::sink_suite).
 ///
 /// Takes an expression that makes a [`SinkHarness`](crate::sink_suite::SinkHarness); each test makes its own.
 #[macro_export]

@@ -21,8 +21,9 @@
 //! # }
 //! ```
 //!
-//! A clause fails by panicking, as tests do. One that the harness leaves out, or whose [`Behaviour`] the destination
-//! cannot be made to show, says `SKIPPED`, with the reason. A minor release may bring further clauses.
+//! A clause fails by panicking, as tests do. One that the harness leaves out, or whose [`Behaviour`] the
+//! destination cannot be made to show, says `SKIPPED`, with the reason. A minor release may bring further
+//! clauses.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod behaviour;

@@ -49,7 +49,8 @@ impl<H: SinkHarness> Scene<H> {
         self.sink.limits()
     }
 
-    /// Makes the destination behave like this. If it cannot, says that the clause is left out and returns false.
+    /// Makes the destination behave like this. If it cannot, says that the clause is left out and returns
+    /// false.
     pub(super) async fn behave(&self, behaviour: Behaviour) -> bool {
         match self.harness.behave(&self.guard, &behaviour).await {
             Ok(()) => true,
@@ -71,8 +72,8 @@ impl<H: SinkHarness> Scene<H> {
         well.expect("a destination that can fail can be well again");
     }
 
-    /// The first `count` of the changes from `first` on that one call may hold: if it may hold a key twice, of two keys,
-    /// else each of a key of its own.
+    /// The first `count` of the changes from `first` on that one call may hold: if it may hold a key twice,
+    /// of two keys, else each of a key of its own.
     pub(super) fn call(&self, first: usize, count: usize) -> Vec<Arc<Record>> {
         let limits = self.limits();
         let key = |n: usize| match limits.same_key {
@@ -146,7 +147,8 @@ impl<H: SinkHarness> Scene<H> {
         assert_in_order(&arrived, records);
     }
 
-    /// Expects that these records arrived, each at least once, those of each key in this order by their first arrivals.
+    /// Expects that these records arrived, each at least once, those of each key in this order by their first
+    /// arrivals.
     pub(super) async fn has_all(&self, records: &[Arc<Record>]) {
         let arrived = self.arrived_ids().await;
         for id in ids(records) {

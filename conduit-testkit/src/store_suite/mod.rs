@@ -21,7 +21,7 @@
 //! # }
 //! ```
 //!
-//! A clause fails by panicking, as tests do.
+//! A clause fails by panicking, as tests do. A minor release may bring further clauses.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[doc(hidden)]

@@ -23,8 +23,9 @@ fn fates() -> impl Strategy<Value = Fate> {
     prop_oneof![3 => Just(Fate::Delivered), 2 => Just(Fate::Waits), 1 => Just(Fate::Dies)]
 }
 
-/// Commits of `subscription` with this number, that a store whose position is `from` applies: of a history after `from`,
-/// each record was delivered, waits or is dead; the position moves over some of it, and the rest is settled ahead.
+/// Commits of `subscription` with this number, that a store whose position is `from` applies: of a history
+/// after `from`, each record was delivered, waits or is dead; the position moves over some of it, and the
+/// rest is settled ahead.
 pub fn commits(
     subscription: SubscriptionId,
     lease: Lease,

@@ -53,8 +53,9 @@ struct Step {
     text: String,
 }
 
-/// Histories of one collection with so many changes: a few documents that come, change and go; changes of key, which
-/// make two records; transactions, whose changes share their time. In order, as a watcher brings them.
+/// Histories of one collection with so many changes: a few documents that come, change and go; changes of
+/// key, which make two records; transactions, whose changes share their time. In order, as a watcher brings
+/// them.
 pub fn histories(changes: Range<usize>) -> impl Strategy<Value = Vec<Arc<Record>>> {
     let step = (0_u8..5, 0_u8..8, prop::bool::weighted(0.2), texts()).prop_map(
         |(document, kind, in_transaction, text)| Step {

@@ -1,7 +1,7 @@
 //! What happens at the source.
 
-/// A change that the harness makes at the source. Documents have the fields `_id` (a string), `group` (a string, the
-/// field of key schemas), `n` (a number) and `pad` (a string).
+/// A change that the harness makes at the source. Documents have the fields `_id` (a string), `group` (a
+/// string, the field of key schemas), `n` (a number) and `pad` (a string).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change<'a> {

@@ -25,8 +25,8 @@ pub trait WatcherHarness: Send + Sync + 'static {
     /// Makes a change and returns when the source has acknowledged it.
     ///
     /// # Errors
-    /// The reason why the source knows no such change; the clauses that need it are then left out, and the reason is
-    /// shown.
+    /// The reason why the source knows no such change; the clauses that need it are then left out, and the
+    /// reason is shown.
     async fn change(&self, guard: &Self::Guard, change: &Change<'_>) -> Result<(), &'static str>;
 
     /// The target of a collection whose key is the field `group`. Asked for before the collection changes.

@@ -1,9 +1,10 @@
 //! The macro that makes a test of every clause.
 
 /// Makes one test for every clause of the [`Watcher`](conduit_core::Watcher) contract; see
-/// [`watcher_suite`](crate::watcher_suite).
+/// [`watcher_suite`](mod@crate::watcher_suite).
 ///
-/// Takes an expression that makes a [`WatcherHarness`](crate::watcher_suite::WatcherHarness); each test makes its own.
+/// Takes an expression that makes a [`WatcherHarness`](crate::watcher_suite::WatcherHarness); each test makes
+/// its own.
 #[macro_export]
 macro_rules! watcher_suite {
     ($harness:expr) => {

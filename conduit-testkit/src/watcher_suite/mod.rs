@@ -1,5 +1,5 @@
-//! The conformance suite of [`Watcher`](conduit_core::Watcher) and its streams: one named test per clause of the
-//! contract.
+//! The conformance suite of [`Watcher`](conduit_core::Watcher) and its streams: one named test per clause of
+//! the contract.
 //!
 //! A watcher's author implements [`WatcherHarness`] and writes, in a file of their crate's `tests/`:
 //!
@@ -22,8 +22,8 @@
 //! # }
 //! ```
 //!
-//! A clause fails by panicking, as tests do. One that the harness leaves out, or that needs a [`Change`] that the source
-//! does not know, says `SKIPPED`, with the reason. A minor release may bring further clauses.
+//! A clause fails by panicking, as tests do. One that the harness leaves out, or that needs a [`Change`] that
+//! the source does not know, says `SKIPPED`, with the reason. A minor release may bring further clauses.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod change;

@@ -43,8 +43,9 @@ impl Reading {
         }
     }
 
-    /// Reads a batch and checks what holds of every one: records of the targets in the order of their changes, all of
-    /// them after the position before and covered by the position behind, which does not go back.
+    /// Reads a batch and checks what holds of every one: records of the targets in the order of their
+    /// changes, all of them after the position before and covered by the position behind, which does not go
+    /// back.
     pub(super) async fn batch(&mut self, limits: BatchLimits) -> StreamBatch {
         let batch = timeout(self.patience + limits.max_wait, self.stream.next_batch(limits)).await;
         let batch = batch.expect("a batch comes").expect("the stream goes on");

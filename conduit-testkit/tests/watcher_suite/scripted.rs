@@ -11,8 +11,8 @@ use conduit_testkit::watcher_suite::{Change, WatcherHarness};
 
 pub(crate) struct Scripted;
 
-/// A history that is written while it is watched. Its records are made when a change is: whether by the documents' `_id`
-/// or by their group is settled before.
+/// A history that is written while it is watched. Its records are made when a change is: whether by the
+/// documents' `_id` or by their group is settled before.
 #[derive(Default)]
 pub(crate) struct Source {
     pub(crate) watcher: ScriptedWatcher,
