@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 NOT_BUILT_YET := bench docker-up docker-up-full docker-build docker-down docker-logs docker-status docker-clean
 
-.PHONY: help init build run-api run-worker demo test test-unit test-integration test-coverage test-watch \
+.PHONY: help init build run-api run-worker demo test test-unit test-integration test-coverage test-watch third-party \
         fmt lint clean need-python need-rust $(NOT_BUILT_YET)
 
 help: ## Lists the commands
@@ -52,6 +52,9 @@ test-coverage: need-python ## Measures what the tests cover, with cargo-llvm-cov
 test-watch: need-python ## Runs the unit tests after every change of the sources
 	@$(PYTHON) scripts/watch.py $(PYTHON) scripts/test.py unit $(ARGS)
 
+third-party: need-rust ## Runs the conformance suites on a sink and a store of a crate outside the workspace
+	@$(PYTHON) scripts/third_party.py $(ARGS)
+
 fmt: need-rust ## Formats the sources
 	cargo fmt --all
 
@@ -61,7 +64,7 @@ lint: need-rust ## Checks format, lints, documentation, and what the crates may 
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
 	@$(PYTHON) scripts/firewall.py
 	@$(PYTHON) scripts/file_size.py
-	@cd scripts && for script in counts mongo_wire with_env firewall; do $(PYTHON) -m doctest $$script.py || exit 1; done
+	@cd scripts && for script in counts mongo_wire with_env firewall third_party; do $(PYTHON) -m doctest $$script.py || exit 1; done
 
 clean: need-python ## Removes all that was built, fetched and stored here: target, .tools, .conduit, .conduit-demo
 	@if command -v cargo >/dev/null; then cargo clean; else rm -rf target; fi

@@ -9,6 +9,8 @@ use conduit_core::{Delivery, EventId, Record, RecordBatch, Sink, SinkError, Sink
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::Hold;
+
 /// What the sink does with a record.
 #[derive(Debug)]
 pub enum Answer {
@@ -20,6 +22,8 @@ pub enum Answer {
     AcceptThenLose,
     /// Does not answer until the call is dropped.
     Hang,
+    /// Takes it when the hold is released.
+    Hold(Hold),
     /// Takes it after a while.
     Slow(Duration),
 }
@@ -170,6 +174,10 @@ impl Sink for RecordingSink {
                 Answer::Hang => {
                     self.note(record, false);
                     std::future::pending::<()>().await;
+                }
+                Answer::Hold(hold) => {
+                    hold.released().await;
+                    self.note(record, true);
                 }
                 Answer::Slow(wait) => {
                     tokio::time::sleep(wait).await;

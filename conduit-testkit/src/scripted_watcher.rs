@@ -8,6 +8,7 @@ use conduit_core::{
     RecordStream, RecordType, Sequence, StreamBatch, StreamIdentity, WallTime, WatchError, WatchTarget,
     Watcher,
 };
+use serde_json::Value;
 use tokio::sync::watch;
 
 /// A source of changes in memory. Clones share the history.
@@ -42,6 +43,9 @@ impl Default for Shared {
 #[derive(Debug, Default)]
 struct History {
     records: Vec<Arc<Record>>,
+    changes: u32,
+    /// Positions before this time cannot be gone on from.
+    forgotten: ClusterTime,
     open_errors: Vec<WatchError>,
     read_errors: Vec<WatchError>,
     opened: usize,
@@ -63,31 +67,67 @@ impl ScriptedWatcher {
     /// # Panics
     /// If the collection's name is not legal.
     pub fn change(&self, collection: &str, key: &str, record_type: RecordType, value: u64) -> EventId {
+        let image = serde_json::json!({ "_id": key, "value": value });
+        self.add(collection, key, record_type, &image)
+    }
+
+    /// Adds an insert of a document whose image has a `pad` of so many bytes; returns its event id.
+    ///
+    /// # Panics
+    /// If the collection's name is not legal.
+    pub fn insert_padded(&self, collection: &str, key: &str, pad: usize) -> EventId {
+        let image = serde_json::json!({ "_id": key, "pad": "x".repeat(pad) });
+        self.add(collection, key, RecordType::Insert, &image)
+    }
+
+    fn add(&self, collection: &str, key: &str, record_type: RecordType, image: &Value) -> EventId {
         let mut history = self.history();
-        let number = history.records.len() + 1;
-        let seconds = u32::try_from(number).unwrap_or(u32::MAX);
+        let (number, sequence) = history.next_change();
         let event_id = EventId::new(format!("event-{number}"));
-        #[allow(clippy::expect_used)]
-        let collection = CollectionName::new(collection).expect("a test names legal collections");
-        let keys = serde_json::json!({ "_id": key }).to_string();
-        let image = serde_json::json!({ "_id": key, "value": value }).to_string();
-        let record = Record::new(RecordParts {
-            event_id: event_id.clone(),
-            collection,
-            record_type,
-            key: RecordKey::of(key.as_bytes()),
-            keys: keys.as_bytes(),
-            new_image: (record_type != RecordType::Remove).then_some(image.as_bytes()),
-            old_image: None,
-            timestamp: WallTime::from_millis(i64::from(seconds) * 1000),
-            time: ClusterTime::new(seconds, 0),
-            sequence: Sequence::whole(&format!("{number:08X}")),
-        });
-        history.records.push(Arc::new(record));
-        let length = history.records.len();
+        let place = (number, sequence, event_id.clone());
+        history
+            .records
+            .push(make_record(collection, key, record_type, image, place));
         drop(history);
-        self.shared.length.send_replace(length);
+        self.announce();
         event_id
+    }
+
+    /// Adds a change of a document's key from `from` to `to`: one change that makes two records, a `REMOVE`
+    /// and an `INSERT`; returns their event ids.
+    ///
+    /// # Panics
+    /// If the collection's name is not legal.
+    pub fn change_of_key(&self, collection: &str, from: &str, to: &str, value: u64) -> [EventId; 2] {
+        let mut history = self.history();
+        let (number, sequence) = history.next_change();
+        let (first, second) = Sequence::pair(sequence.as_str());
+        let ids = [0, 1].map(|half| EventId::new(format!("event-{number}-{half}")));
+        let remove = (number, first, ids[0].clone());
+        let insert = (number, second, ids[1].clone());
+        let image = serde_json::json!({ "_id": to, "value": value });
+        history
+            .records
+            .push(make_record(collection, from, RecordType::Remove, &image, remove));
+        history
+            .records
+            .push(make_record(collection, to, RecordType::Insert, &image, insert));
+        drop(history);
+        self.announce();
+        ids
+    }
+
+    /// Wakes those that wait for a change.
+    fn announce(&self) {
+        let length = self.history().records.len();
+        self.shared.length.send_replace(length);
+    }
+
+    /// Forgets all changes so far: a stream that is opened at a position before the last of them has lost its
+    /// history. Open streams are not touched.
+    pub fn forget_history(&self) {
+        let mut history = self.history();
+        history.forgotten = ClusterTime::new(history.changes, 0);
     }
 
     /// Makes the next opening of a stream fail.
@@ -117,6 +157,48 @@ impl ScriptedWatcher {
     }
 }
 
+impl History {
+    /// The number and the place of the change that is about to be added.
+    fn next_change(&mut self) -> (u32, Sequence) {
+        self.changes += 1;
+        (self.changes, Sequence::whole(&format!("{:08X}", self.changes)))
+    }
+
+    /// The records of the change that begins at `index`: one, two, or none if there is none.
+    fn change_at(&self, index: usize) -> &[Arc<Record>] {
+        let rest = self.records.get(index..).unwrap_or_default();
+        let end = rest
+            .iter()
+            .position(|record| record.sequence().is_last_of_change());
+        &rest[..end.map_or(0, |end| end + 1)]
+    }
+}
+
+fn make_record(
+    collection: &str,
+    key: &str,
+    record_type: RecordType,
+    image: &Value,
+    (number, sequence, event_id): (u32, Sequence, EventId),
+) -> Arc<Record> {
+    #[allow(clippy::expect_used)]
+    let collection = CollectionName::new(collection).expect("a test names legal collections");
+    let keys = serde_json::json!({ "_id": key }).to_string();
+    let image = image.to_string();
+    Arc::new(Record::new(RecordParts {
+        event_id,
+        collection,
+        record_type,
+        key: RecordKey::of(key.as_bytes()),
+        keys: keys.as_bytes(),
+        new_image: (record_type != RecordType::Remove).then_some(image.as_bytes()),
+        old_image: None,
+        timestamp: WallTime::from_millis(i64::from(number) * 1000),
+        time: ClusterTime::new(number, 0),
+        sequence,
+    }))
+}
+
 #[async_trait]
 impl Watcher for ScriptedWatcher {
     async fn open(
@@ -127,6 +209,17 @@ impl Watcher for ScriptedWatcher {
         let mut history = self.history();
         if !history.open_errors.is_empty() {
             return Err(history.open_errors.remove(0));
+        }
+        let (known, own) = (&start.stream().source, &self.shared.identity.source);
+        if !known.is_empty() && known != own {
+            return Err(WatchError::invalid(format!(
+                "the position is of another source ({known})"
+            )));
+        }
+        if start.time() < history.forgotten {
+            return Err(WatchError::history_lost(
+                "the changes after the position are forgotten",
+            ));
         }
         history.opened += 1;
         Ok(Box::new(ScriptedStream {
@@ -139,8 +232,7 @@ impl Watcher for ScriptedWatcher {
 
     async fn now(&self) -> Result<ClusterTime, WatchError> {
         // The time after the last change, at which nothing has happened yet.
-        let seconds = u32::try_from(self.history().records.len() + 1).unwrap_or(u32::MAX);
-        Ok(ClusterTime::new(seconds, 0))
+        Ok(ClusterTime::new(self.history().changes + 1, 0))
     }
 }
 
@@ -153,25 +245,29 @@ struct ScriptedStream {
 }
 
 impl ScriptedStream {
-    fn take(&mut self, max_records: usize) -> Result<Vec<Arc<Record>>, WatchError> {
+    fn take(&mut self, limits: BatchLimits) -> Result<Vec<Arc<Record>>, WatchError> {
         let watcher = self.watcher.clone();
         let mut history = watcher.history();
         if !history.read_errors.is_empty() {
             return Err(history.read_errors.remove(0));
         }
-        let mut taken = Vec::new();
-        while taken.len() < max_records {
-            let Some(record) = history.records.get(self.next) else {
-                break;
-            };
-            self.next += 1;
-            if self.position.covers(record.time(), record.sequence()) {
-                continue;
+        let mut taken: Vec<Arc<Record>> = Vec::new();
+        let mut bytes = 0;
+        while taken.len() < limits.max_records.max(1) {
+            let change = history.change_at(self.next);
+            let Some(last) = change.last() else { break };
+            let is_done = self.position.covers(last.time(), last.sequence());
+            if !is_done && self.targets.contains(last.collection()) {
+                bytes += change.iter().map(|record| record.size()).sum::<usize>();
+                if !taken.is_empty() && bytes > limits.max_bytes {
+                    break;
+                }
+                taken.extend_from_slice(change);
             }
-            self.position = watcher.position_of(record);
-            if self.targets.contains(record.collection()) {
-                taken.push(Arc::clone(record));
+            if !is_done {
+                self.position = watcher.position_of(last);
             }
+            self.next += change.len();
         }
         Ok(taken)
     }
@@ -184,7 +280,7 @@ impl RecordStream for ScriptedStream {
         let mut lengths = self.watcher.shared.length.subscribe();
         loop {
             lengths.borrow_and_update();
-            let records = self.take(limits.max_records)?;
+            let records = self.take(limits)?;
             let timed_out = tokio::time::Instant::now() >= deadline;
             if !records.is_empty() || timed_out {
                 let reached_end = self.next >= self.watcher.history().records.len();

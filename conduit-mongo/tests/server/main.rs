@@ -11,3 +11,4 @@ mod oversize;
 mod positions;
 mod records;
 mod scene;
+mod suite;

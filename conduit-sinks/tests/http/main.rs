@@ -4,6 +4,7 @@
 mod answers;
 mod connections;
 mod requests;
+mod suite;
 mod tls;
 
 use std::sync::Arc;

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use conduit_core::StateStore;
 
 use super::Scene;
+use crate::clause;
 
 /// Makes stores for the suite.
 #[async_trait]
@@ -43,13 +44,15 @@ where
     H: StoreHarness,
     F: Future<Output = ()>,
 {
-    if let Some((_, reason)) = harness.skips().iter().find(|(skipped, _)| *skipped == name) {
-        println!("SKIPPED {name}: {reason}");
-        return;
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime starts");
-    runtime.block_on(async { clause(Scene::set(harness).await).await });
+    clause::run(name, harness.skips(), || async {
+        clause(Scene::set(harness).await).await
+    });
+}
+
+/// Checks that every clause that the harness leaves out is one.
+///
+/// # Panics
+/// If one is not.
+pub fn check_skips(harness: &impl StoreHarness, clauses: &[&str]) {
+    clause::check_skips(harness.skips(), clauses);
 }

@@ -93,5 +93,10 @@ macro_rules! state_store_suite {
                 $crate::store_suite::run(stringify!($clause), $harness, $crate::store_suite::clauses::$module::$clause);
             }
         )+)+
+
+        #[test]
+        fn every_skip_names_a_clause() {
+            $crate::store_suite::check_skips(&$harness, &[$($(stringify!($clause)),+),+]);
+        }
     };
 }

@@ -21,7 +21,7 @@
 //! # }
 //! ```
 //!
-//! A clause fails by panicking, as tests do.
+//! A clause fails by panicking, as tests do. A minor release may bring further clauses.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[doc(hidden)]
@@ -31,6 +31,6 @@ mod macros;
 mod samples;
 mod scene;
 
-pub use harness::{StoreHarness, run};
+pub use harness::{StoreHarness, check_skips, run};
 pub use samples::{at, collection, destination, record, retry_parked, stored_position};
 pub use scene::Scene;
