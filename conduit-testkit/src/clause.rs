@@ -34,6 +34,7 @@ pub(crate) fn check_skips(skips: Skips, clauses: &[&str]) {
     for (name, reason) in skips {
         assert!(clauses.contains(name), "{name} is left out, but is no clause");
         assert!(!reason.is_empty(), "{name} is left out without a reason");
+        say_skipped(name, reason);
     }
 }
 

@@ -100,6 +100,10 @@ impl<S: Sink> Sink for FaultySink<S> {
         self.sink.limits()
     }
 
+    fn endpoint(&self) -> Option<String> {
+        self.sink.endpoint()
+    }
+
     async fn deliver(&self, batch: &RecordBatch) -> Result<Delivery, SinkError> {
         let call = self.calls.fetch_add(1, Ordering::SeqCst);
         match (self.script)(batch, call) {

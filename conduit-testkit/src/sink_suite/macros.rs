@@ -17,6 +17,7 @@ macro_rules! sink_suite {
                 numbers_of_every_size_arrive_byte_for_byte
                 a_record_of_a_mebibyte_arrives_byte_for_byte;
             limits: limits_allow_a_call_and_stay_the_same
+                the_endpoint_stays_the_same_and_shows_no_secret
                 a_record_at_the_limit_arrives_whole
                 a_record_over_the_limit_is_refused_or_arrives_whole;
             outcomes: what_is_acknowledged_is_durable

@@ -41,6 +41,8 @@ pub(crate) enum Flaw {
     SendsAPartOfWhatIsTooLarge,
     AllowsNoCall,
     ChangesItsLimits,
+    ChangesItsEndpoint,
+    ShowsASecretEndpoint,
 }
 
 pub(crate) const TOKEN: &str = "t0ken-of-the-sink";
@@ -75,6 +77,15 @@ impl Sink for Flawed {
                 ..limits
             },
             _ => limits,
+        }
+    }
+
+    fn endpoint(&self) -> Option<String> {
+        let asked = self.limits_asked.fetch_add(1, Ordering::SeqCst);
+        match self.flaw {
+            Flaw::ChangesItsEndpoint => Some(format!("server-{asked}")),
+            Flaw::ShowsASecretEndpoint => Some(format!("http://{TOKEN}@server")),
+            _ => None,
         }
     }
 

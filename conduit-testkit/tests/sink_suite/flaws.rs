@@ -38,6 +38,10 @@ is_found! {
         as limits_that_allow_nothing says "no call can be made";
     ChangesItsLimits: limits::limits_allow_a_call_and_stay_the_same
         as limits_that_change says "asked again";
+    ChangesItsEndpoint: limits::the_endpoint_stays_the_same_and_shows_no_secret
+        as an_endpoint_that_changes says "asked after a call";
+    ShowsASecretEndpoint: limits::the_endpoint_stays_the_same_and_shows_no_secret
+        as a_secret_in_the_endpoint says "a secret is shown";
     CutsLargeRecords: limits::a_record_at_the_limit_arrives_whole
         as a_record_at_the_limit_cut says "the record arrived changed";
     SendsAPartOfWhatIsTooLarge: limits::a_record_over_the_limit_is_refused_or_arrives_whole

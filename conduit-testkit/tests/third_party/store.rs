@@ -44,8 +44,14 @@ impl StateStore for CountingStore {
     async fn lengths(&self, of: &[SubscriptionId]) -> Answer<Vec<QueueLengths>> {
         self.inner.lengths(of).await
     }
-    async fn purge_dead_letters(&self, of: &SubscriptionId) -> Answer<u64> {
-        self.inner.purge_dead_letters(of).await
+    #[rustfmt::skip]
+    async fn letters(
+        &self, of: &CollectionName, which: &LetterSelection, after: Option<u64>, n: usize,
+    ) -> Answer<Vec<StoredLetter>> {
+        self.inner.letters(of, which, after, n).await
+    }
+    async fn purge_dead_letters(&self, of: &CollectionName, which: &LetterSelection) -> Answer<u64> {
+        self.inner.purge_dead_letters(of, which).await
     }
     async fn forget(&self, of: &SubscriptionId) -> Answer<()> {
         self.inner.forget(of).await

@@ -17,6 +17,16 @@ pub async fn limits_allow_a_call_and_stay_the_same<H: SinkHarness>(scene: Scene<
     assert_eq!(scene.limits(), limits, "asked after a call");
 }
 
+pub async fn the_endpoint_stays_the_same_and_shows_no_secret<H: SinkHarness>(scene: Scene<H>) {
+    let endpoint = scene.sink().endpoint();
+    for secret in scene.harness().secrets() {
+        let is_shown = endpoint.as_ref().is_some_and(|name| name.contains(secret));
+        assert!(!is_shown, "a secret is shown: {endpoint:?}");
+    }
+    scene.delivered(&[record(1, "a")]).await;
+    assert_eq!(scene.sink().endpoint(), endpoint, "asked after a call");
+}
+
 pub async fn a_record_at_the_limit_arrives_whole<H: SinkHarness>(scene: Scene<H>) {
     let record = record_of_size(1, "large", scene.limits().max_bytes.min(LARGEST));
     scene.delivered(std::slice::from_ref(&record)).await;
