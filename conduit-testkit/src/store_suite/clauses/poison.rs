@@ -190,6 +190,17 @@ pub async fn redriven_letters_leave_with_the_commit_that_parks_them<H: StoreHarn
     assert_eq!(stale(&scene).await, [false]);
     assert_eq!(keys(&scene, &lease).await, [poisoned("a", 1, at(6))]);
     assert_eq!(scene.state(&lease).await.dead_letters, 1);
+
+    // The only one of its key leaves, and an older one comes with the same commit.
+    let mut fifth = giving_up(&lease, 5, &[(2, "a")]);
+    fifth.redriven = scene
+        .letters(&LetterSelection::default())
+        .await
+        .iter()
+        .map(|letter| letter.id)
+        .collect();
+    scene.commit(&fifth).await;
+    assert_eq!(keys(&scene, &lease).await, [poisoned("a", 1, at(2))]);
 }
 
 pub async fn redriving_what_is_not_there_is_a_conflict<H: StoreHarness>(scene: Scene<H>) {
