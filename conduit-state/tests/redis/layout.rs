@@ -193,7 +193,11 @@ async fn nothing_is_kept_of_dead_letters_that_are_gone() {
         "cdc:state:letters:users:http-1",
         "cdc:state:poisoned:users:http-1",
     ];
-    store.commit(&[commit.clone()]).await.remove(0).unwrap();
+    store
+        .commit(std::slice::from_ref(&commit))
+        .await
+        .remove(0)
+        .unwrap();
     assert_eq!(kept().await, names);
     let mut cure = Commit::new(users(), lease.clone(), 2);
     cure.cured = vec![Cured {
