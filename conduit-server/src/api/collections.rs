@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use conduit_core::SubscriptionId;
+use conduit_core::{LetterSelection, SubscriptionId};
 use serde_json::Value;
 
 use super::app::App;
@@ -138,7 +138,11 @@ async fn update(
         app.bulletin.tell_change(&config.collection_name).await;
         for id in &vanishing {
             // The worker drops the rest of the state when it has drained the destination.
-            if let Err(error) = app.store.purge_dead_letters(id).await {
+            let of_it = LetterSelection {
+                destination: Some(id.destination.clone()),
+                ids: None,
+            };
+            if let Err(error) = app.store.purge_dead_letters(&id.collection, &of_it).await {
                 tracing::warn!(subscription = %id, %error, "the dead letters of a removed destination are left");
             }
         }

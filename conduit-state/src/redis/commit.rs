@@ -134,6 +134,7 @@ impl CommitCall {
         } else {
             entry.key.to_string()
         });
+        self.add(entry.sequence.as_str());
         self.add(entry.time.t.to_string());
         self.add(entry.time.i.to_string());
     }

@@ -13,7 +13,7 @@
 //! | `cdc:state:waiting:<collection>:<destination>` | hash | id → waiting record without its contents |
 //! | `cdc:state:retry:<collection>:<destination>` | hash | id → the record's JSON |
 //! | `cdc:state:ahead:<collection>:<destination>` | sorted set | what was settled ahead of the position |
-//! | `cdc:state:letters:<collection>:<destination>` | sorted set | `<key>\|<id>` of dead letters that are not stale |
+//! | `cdc:state:letters:<collection>:<destination>` | sorted set | `<key>\|<sequence> <t> <i> <id>` of letters not stale |
 //! | `cdc:state:poisoned:<collection>:<destination>` | hash | key → how many these are, and the newest one's time |
 //! | `cdc:state:dead:<collection>` | hash | id of a dead letter → its destination, key, sequence, time |
 //! | `cdc:state:counts:<collection>` | hash | `last-dead`: the last id; `dead:<destination>`: how many |
@@ -74,6 +74,13 @@ pub(super) fn processed_of(collection: &CollectionName) -> String {
     }
     pattern.push_str(":*");
     pattern
+}
+
+pub(super) fn poisoned(subscription: &SubscriptionId) -> String {
+    format!(
+        "cdc:state:poisoned:{}:{}",
+        subscription.collection, subscription.destination
+    )
 }
 
 pub(super) fn dead(subscription: &SubscriptionId) -> String {

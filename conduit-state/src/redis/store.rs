@@ -16,11 +16,10 @@ use conduit_core::{
 use super::commit::{Applied, CommitCall, answer};
 use super::error::{from_client, unexpected};
 use super::link::Link;
-use super::open::{load_call, loaded, open_call, opened};
 use super::reply::{bytes, list, number};
 use super::script::{COMMIT, RELEASE, RENEW};
 use super::settings::RedisSettings;
-use super::{dead_letters, forget, keys};
+use super::{dead_letters, forget, keys, open};
 use crate::encoding::{Progress, Waiting, read};
 use crate::refusal;
 
@@ -110,7 +109,7 @@ impl RedisStore {
 #[async_trait]
 impl StateStore for RedisStore {
     async fn open(&self, request: &OpenRequest) -> Result<Opened, StateError> {
-        opened(request, self.link.ask(&open_call(request)).await?)
+        open::open(&self.link, request).await
     }
 
     async fn load(
@@ -118,11 +117,7 @@ impl StateStore for RedisStore {
         lease: &Lease,
         subscriptions: &[SubscriptionStart],
     ) -> Result<Vec<SubscriptionState>, StateError> {
-        loaded(
-            lease,
-            subscriptions,
-            self.link.ask(&load_call(lease, subscriptions)).await?,
-        )
+        open::load(&self.link, lease, subscriptions).await
     }
 
     async fn renew(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use conduit_core::{Commit, LetterSelection, ProcessedId, StateErrorKind, StateStore};
+use conduit_core::{Commit, Cured, LetterSelection, ProcessedId, StateErrorKind, StateStore};
 use conduit_state::{Idempotency, RedisSettings, RedisStore};
 use conduit_testkit::servers::RedisServer;
 use conduit_testkit::store_suite::{destination, record, stored_position};
@@ -167,4 +167,49 @@ async fn processed_keys_are_written_up_to_the_cap_and_not_at_all_by_watermark() 
         let keys: Vec<String> = ask(&server, &["KEYS", "cdc:processed:*"]).await;
         assert_eq!(keys.len(), expected, "{idempotency:?} from {first}");
     }
+}
+
+#[tokio::test]
+async fn nothing_is_kept_of_dead_letters_that_are_gone() {
+    let server = RedisServer::start().await.unwrap();
+    let store = RedisStore::connect(&server.uri(), RedisSettings::default()).unwrap();
+    let lease = take(&store).await;
+    let kept = async || -> Vec<String> {
+        let mut keys: Vec<String> = ask(&server, &["KEYS", "cdc:*:users*"]).await;
+        let of_letters = [
+            "cdc:dlq:",
+            "cdc:state:dead:",
+            "cdc:state:letters:",
+            "cdc:state:poisoned:",
+        ];
+        keys.retain(|key| of_letters.iter().any(|of| key.starts_with(of)));
+        keys.sort();
+        keys
+    };
+    let commit = full(&lease);
+    let names = [
+        "cdc:dlq:users",
+        "cdc:state:dead:users",
+        "cdc:state:letters:users:http-1",
+        "cdc:state:poisoned:users:http-1",
+    ];
+    store
+        .commit(std::slice::from_ref(&commit))
+        .await
+        .remove(0)
+        .unwrap();
+    assert_eq!(kept().await, names);
+    let mut cure = Commit::new(users(), lease.clone(), 2);
+    cure.cured = vec![Cured {
+        key: commit.dead[0].record.key(),
+        sequence: record(&users().collection, 3, "c").sequence().clone(),
+    }];
+    store.commit(&[cure]).await.remove(0).unwrap();
+    assert_eq!(kept().await, names[..2]);
+    let mut back = Commit::new(users(), lease, 3);
+    back.redriven = vec![1];
+    store.commit(&[back]).await.remove(0).unwrap();
+    assert!(kept().await.is_empty());
+    let counts: Vec<String> = ask(&server, &["HGETALL", "cdc:state:counts:users"]).await;
+    assert_eq!(counts, ["last-dead", "1"]);
 }

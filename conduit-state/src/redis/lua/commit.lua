@@ -3,7 +3,7 @@
 --       from (t, i, token; t is '' without a move), to (t, i, token, source, options),
 --       the lengths of: settled ahead, processed, parked, unparked, dead, cured, redriven; then these lists, an entry of
 --       parked being id, score, entry or '', tries, contents or ''; one of dead being JSON without its id, index entry,
---       key or '' if it is stale, t, i; one of cured being key, sequence, each key once; redriven ids grow.
+--       key or '' if it is stale, sequence, t, i; one of cured being key, sequence, each key once; redriven ids grow.
 -- Answers {'ok'} | {'capped'} (applied, without the processed keys) | {'fenced'} | {'absent'} | {'corrupt', key}
 --       | {'number', last} | {'position'} | {'unknown'} (reschedules what does not wait)
 --       | {'letter'} (takes back what is not there).
@@ -36,7 +36,7 @@ local lengths = {}
 for list = 1, 7 do lengths[list] = tonumber(ARGV[at + list - 1]) end
 at = at + 7
 -- Where each list begins, and how many arguments an entry of it has.
-local WIDTHS = {1, 1, 5, 1, 5, 2, 1}
+local WIDTHS = {1, 1, 5, 1, 6, 2, 1}
 local first = {}
 for list = 1, 7 do
   first[list] = at
@@ -61,45 +61,35 @@ local last_dead = tonumber(redis.call('HGET', keys.counts, 'last-dead') or '0')
 local dead = tonumber(redis.call('HGET', keys.counts, 'dead:' .. destination) or '0')
 if not last_dead or not dead then return {'corrupt', keys.counts} end
 
-local poison, list, edits, redriven
+local poison, plan, redriven = nil, nil, {}
 if lengths[DEAD] + lengths[CURED] + lengths[REDRIVEN] > 0 then
   poison = poison_changes(collection, destination)
-  edits, redriven = {}, {}
   if poison.wrong then return {'corrupt', poison.wrong} end
-  -- By id; what goes stays so whatever else is said of it.
-  local changed = {}
   each(REDRIVEN, function(a)
-    local id, text = ARGV[a], redis.call('HGET', keys.dead_index, ARGV[a])
-    local fine, entry = pcall(cjson.decode, text or '{}')
-    if not fine or type(entry) ~= 'table' then poison.wrong = keys.dead_index end
-    if not fine or type(entry) ~= 'table' or entry.destination ~= destination then unknown = true end
-    redriven[#redriven + 1] = id
-    changed[id] = {is_stale = false}
+    local fine, entry = pcall(cjson.decode, redis.call('HGET', keys.dead_index, ARGV[a]) or '{}')
+    if not fine or type(entry) ~= 'table' then
+      poison.wrong = keys.dead_index
+    elseif entry.destination ~= destination then
+      unknown = true
+    end
+    redriven[#redriven + 1] = ARGV[a]
   end)
   if poison.wrong then return {'corrupt', poison.wrong} end
   if unknown then return {'letter'} end
+  local changes = {}
   poison.leave(redriven)
+  for _, id in ipairs(redriven) do changes[id] = 'goes' end
   each(CURED, function(a)
-    for _, id in ipairs(poison.recount(ARGV[a], ARGV[a + 1])) do changed[id] = {is_stale = true} end
+    for _, id in ipairs(poison.cure(ARGV[a], ARGV[a + 1])) do changes[id] = 'stale' end
   end)
   each(DEAD, function(a)
-    if ARGV[a + 2] ~= '' then poison.come(ARGV[a + 2], tonumber(ARGV[a + 3]), tonumber(ARGV[a + 4])) end
+    if ARGV[a + 2] ~= '' then poison.come(ARGV[a + 2], tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5])) end
   end)
   if poison.wrong then return {'corrupt', poison.wrong} end
-  list = next(changed) and letter_list(keys.dead)
-  if list and not list.is_fine then return {'corrupt', keys.dead} end
-  for id, edit in pairs(changed) do
-    local place, found = seek(list, tonumber(id))
-    if not place then return {'corrupt', keys.dead} end
-    -- A list that somebody cleared by hand has nothing to turn stale.
-    if found == tonumber(id) then
-      edit.place = place
-      edits[#edits + 1] = edit
-    elseif not edit.is_stale then
-      return {'letter'}
-    end
+  if next(changes) then
+    plan = plan_edits(keys.dead, changes)
+    if not plan then return {'corrupt', keys.dead} end
   end
-  table.sort(edits, function(one, other) return one.place < other.place end)
 end
 
 local capped, hour, written = false, 0, {}
@@ -168,7 +158,7 @@ each(UNPARKED, function(a)
 end)
 
 if poison then
-  if #edits > 0 then edit_list(list, edits) end
+  if plan then edit_list(plan) end
   for _, id in ipairs(redriven) do redis.call('HDEL', keys.dead_index, id) end
   poison.write()
   each(DEAD, function(a)
@@ -176,7 +166,9 @@ if poison then
     local id = whole(last_dead)
     redis.call('RPUSH', keys.dead, '{"id":' .. id .. ',' .. ARGV[a])
     redis.call('HSET', keys.dead_index, id, ARGV[a + 1])
-    if ARGV[a + 2] ~= '' then poison.add(ARGV[a + 2], id) end
+    if ARGV[a + 2] ~= '' then
+      poison.add(letter_member(ARGV[a + 2], ARGV[a + 3], tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5]), id))
+    end
   end)
   set_dead_count(keys, destination, dead + lengths[DEAD] - lengths[REDRIVEN])
   if lengths[DEAD] > 0 then redis.call('HSET', keys.counts, 'last-dead', whole(last_dead)) end

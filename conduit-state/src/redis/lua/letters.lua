@@ -2,21 +2,22 @@
 
 -- How many letters are moved at once when a list is written anew.
 local MOVED = 100
--- One look at a place costs as much as writing so many letters anew, about.
-local LOOK = 16
+-- One change at a place costs as much as writing so many letters anew, about.
+local CHANGE = 64
 
 local function letter_list(key)
   local list = {key = key, length = redis.call('LLEN', key)}
   function list.id_at(place)
-    return tonumber(string.match(redis.call('LINDEX', key, place) or '', '^{"id":(%d+),'))
+    local text = redis.call('LINDEX', key, place) or ''
+    return tonumber(string.match(text, '^{"id":(%d+),')), text
   end
   if list.length > 0 then list.first, list.last = list.id_at(0), list.id_at(-1) end
   list.is_fine = list.length == 0 or (list.first and list.last)
   return list
 end
 
--- The place of the first letter whose id is `wanted` or greater, and its id; the length and nil if there is none; nil
--- if the list is damaged. Ids grow with the places: looks where the id would be if they grew evenly, and every other
+-- The place of the first letter whose id is `wanted` or greater, its id, and its text if that is it; the length and nil
+-- if there is none; nil if the list is damaged. Ids grow with the places: looks where the id would be if they grew evenly, and every other
 -- time in the middle.
 local function seek(list, wanted)
   if list.length == 0 or wanted > list.last then return list.length end
@@ -26,9 +27,9 @@ local function seek(list, wanted)
   while high - low > 1 do
     local share = is_even and (wanted - low_id) / (high_id - low_id) or 0.5
     local place = math.min(math.max(low + math.floor((high - low) * share), low + 1), high - 1)
-    local id = list.id_at(place)
+    local id, text = list.id_at(place)
     if not id then return nil end
-    if id == wanted then return place, id end
+    if id == wanted then return place, id, text end
     if id < wanted then low, low_id = place, id else high, high_id = place, id end
     is_even = not is_even
   end
@@ -52,9 +53,11 @@ local function select_letters(list, destination, after, length, most, ids)
   if not list.is_fine then return nil end
   if #ids > 0 then
     for _, id in ipairs(ids) do
-      local place, found_id = seek(list, tonumber(id))
+      local place, found_id, text = seek(list, tonumber(id))
       if not place then return nil end
-      if found_id == tonumber(id) and not look(place, redis.call('LINDEX', list.key, place)) then return nil end
+      if found_id == tonumber(id) and not look(place, text or redis.call('LINDEX', list.key, place)) then
+        return nil
+      end
     end
     return found, nil
   end
@@ -69,39 +72,51 @@ local function select_letters(list, destination, after, length, most, ids)
   return found, place < list.length and last or nil
 end
 
--- Changes a list: `edits` are {place, is stale or else goes}, by growing place.
-local function edit_list(list, edits)
-  local function stale(text)
-    local head, count = string.gsub(text, '"stale":false}$', '"stale":true}')
-    return head, count == 1
-  end
-  if #edits * LOOK < list.length then
-    local goes = false
-    for _, edit in ipairs(edits) do
-      if edit.is_stale then
-        local text, is_changed = stale(redis.call('LINDEX', list.key, edit.place))
-        if is_changed then redis.call('LSET', list.key, edit.place, text) end
-      else
-        -- No letter is empty: the empty ones are removed together below.
-        redis.call('LSET', list.key, edit.place, '')
-        goes = true
-      end
+-- The text of a letter that turns stale; the same if it is.
+local function stale_text(text)
+  return (string.gsub(text, '"stale":false}$', '"stale":true}'))
+end
+
+-- What must be known to change a list by `changes`, id → 'goes' or 'stale'. What is not in the list is passed over: a
+-- list that somebody cleared by hand has nothing to change. Nil if the list is damaged.
+local function plan_edits(key, changes)
+  local plan, count = {list = letter_list(key), changes = changes}, 0
+  for _ in pairs(changes) do count = count + 1 end
+  plan.is_whole = count * CHANGE > plan.list.length
+  if not plan.list.is_fine then return nil end
+  if plan.is_whole then return plan end
+  for id, change in pairs(changes) do
+    local place, found, text = seek(plan.list, tonumber(id))
+    if not place then return nil end
+    if found == tonumber(id) then
+      text = text or redis.call('LINDEX', key, place)
+      plan[#plan + 1] = {place = place, text = change == 'stale' and stale_text(text) or ''}
     end
+  end
+  return plan
+end
+
+-- Carries out a plan: letter by letter, or by writing the whole list anew if that is less.
+local function edit_list(plan)
+  local list = plan.list
+  if not plan.is_whole then
+    local goes = false
+    for _, edit in ipairs(plan) do
+      redis.call('LSET', list.key, edit.place, edit.text)
+      goes = goes or edit.text == ''
+    end
+    -- No letter is empty: the empty ones are removed together.
     if goes then redis.call('LREM', list.key, 0, '') end
     return
   end
-  local next_edit = 1
   for first = 0, list.length - 1, MOVED do
     local texts = redis.call('LRANGE', list.key, 0, math.min(MOVED, list.length - first) - 1)
     redis.call('LTRIM', list.key, #texts, -1)
     local kept = {}
-    for index, text in ipairs(texts) do
-      local edit = edits[next_edit]
-      if edit and edit.place == first + index - 1 then
-        next_edit = next_edit + 1
-        text = edit.is_stale and stale(text) or nil
-      end
-      kept[#kept + 1] = text
+    for _, text in ipairs(texts) do
+      local change = plan.changes[string.match(text, '^{"id":(%d+),') or '']
+      if change == 'stale' then text = stale_text(text) end
+      if change ~= 'goes' then kept[#kept + 1] = text end
     end
     if #kept > 0 then redis.call('RPUSH', list.key, unpack(kept)) end
   end
@@ -116,13 +131,10 @@ local function set_dead_count(keys, destination, count)
   end
 end
 
--- By bytes: the operator goes by the locale of the server.
-local function comes_before(one, other)
-  for at = 1, math.min(#one, #other) do
-    local a, b = string.byte(one, at), string.byte(other, at)
-    if a ~= b then return a < b end
-  end
-  return #one < #other
+-- A member of the sorted set of letters that are not stale: those of a key stand in the order of their places, since a
+-- space comes before all that is in a place.
+local function letter_member(key, sequence, t, i, id)
+  return key .. '|' .. sequence .. ' ' .. whole(t) .. ' ' .. whole(i) .. ' ' .. id
 end
 
 -- What becomes of a subscription's poisoned keys. Its functions only read and set `wrong` to a key that holds something
@@ -138,7 +150,8 @@ local function poison_changes(collection, destination)
     if not text then return nil end
     local fine, entry = pcall(cjson.decode, text)
     if not fine or type(entry) ~= 'table' or entry.v ~= FORMAT or type(entry.key) ~= 'string'
-      or type(entry.sequence) ~= 'string' or type(entry.time) ~= 'table' then
+      or type(entry.sequence) ~= 'string' or type(entry.time) ~= 'table' or not tonumber(entry.time.t)
+      or not tonumber(entry.time.i) then
       changes.wrong = index
       return nil
     end
@@ -163,42 +176,61 @@ local function poison_changes(collection, destination)
     if t > count.t or (t == count.t and i > count.i) then count.t, count.i = t, i end
   end
 
-  -- Counts a key's letters anew, but for those that leave. Those before `place` turn stale: answers their ids.
-  function changes.recount(key, place)
-    local count, stale = {letters = 0, t = 0, i = 0}, {}
+  -- Finds the newest letter of a key anew, if one like it has left.
+  local function find_newest(key)
+    local count = counts[key]
+    if not count.is_unsure then return end
+    count.is_unsure, count.letters, count.t, count.i = false, 0, 0, 0
     -- A brace comes right after the bar.
     for _, member in ipairs(redis.call('ZRANGEBYLEX', of.letters, '[' .. key .. '|', '(' .. key .. '}')) do
-      local id = string.sub(member, #key + 2)
-      local entry = not leaving[member] and read_entry(id)
-      if not entry then
-        leaving[member] = true
-      elseif place and comes_before(entry.sequence, place) then
-        leaving[member] = true
-        stale[#stale + 1] = id
-      else
-        raise(count, entry.time.t, entry.time.i)
+      if not leaving[member] then
+        local t, i = string.match(member, ' (%d+) (%d+) %d+$')
+        raise(count, tonumber(t), tonumber(i))
       end
     end
-    counts[key] = count
-    return stale
   end
 
-  -- Letters go; answers the keys that must be counted anew since the newest of their letters is among them.
+  local function lower(key, member, t, i)
+    local count = count_of(key)
+    leaving[member] = true
+    count.letters = count.letters - 1
+    if count.letters <= 0 then
+      count.letters, count.t, count.i = 0, 0, 0
+    elseif t == count.t and i == count.i then
+      count.is_unsure = true
+    end
+  end
+
+  -- Letters go.
   function changes.leave(ids)
-    local recounted = {}
+    local keys = {}
     for _, id in ipairs(ids) do
       local entry = read_entry(id)
-      local member = entry and entry.key .. '|' .. id
-      if member and not leaving[member] and redis.call('ZSCORE', of.letters, member) then
-        leaving[member] = true
-        local count = count_of(entry.key)
-        count.letters = count.letters - 1
-        if count.letters > 0 and entry.time.t == count.t and entry.time.i == count.i then
-          recounted[entry.key] = true
+      if entry then
+        local t, i = entry.time.t, entry.time.i
+        local member = letter_member(entry.key, entry.sequence, t, i, id)
+        if not leaving[member] and redis.call('ZSCORE', of.letters, member) then
+          lower(entry.key, member, t, i)
+          keys[entry.key] = true
         end
       end
     end
-    for key in pairs(recounted) do changes.recount(key) end
+    for key in pairs(keys) do find_newest(key) end
+  end
+
+  -- The letters of a key before a place turn stale: answers their ids.
+  function changes.cure(key, place)
+    local ids = {}
+    local range = '(' .. key .. '|' .. place .. ' '
+    for _, member in ipairs(redis.call('ZRANGEBYLEX', of.letters, '[' .. key .. '|', range)) do
+      if not leaving[member] then
+        local t, i, id = string.match(member, ' (%d+) (%d+) (%d+)$')
+        lower(key, member, tonumber(t), tonumber(i))
+        ids[#ids + 1] = id
+      end
+    end
+    if #ids > 0 then find_newest(key) end
+    return ids
   end
 
   -- A letter that is not stale comes.
@@ -217,8 +249,8 @@ local function poison_changes(collection, destination)
     end
   end
 
-  function changes.add(key, id)
-    redis.call('ZADD', of.letters, 0, key .. '|' .. id)
+  function changes.add(member)
+    redis.call('ZADD', of.letters, 0, member)
   end
 
   return changes

@@ -2,8 +2,8 @@
 -- ARGV: 'open' or 'load', collection, worker, lease time in ms, worker to evict or '', epoch (of 'load');
 --       then for each subscription: destination, start (t, i), life (t, i), generation, rewound to (t, i).
 -- Answers {'held', worker, ms} | {'fenced'} | {'corrupt', key} | {'taken', epoch, others, states},
--- a state being {is new, progress, waiting (id, entry, ...), settled ahead, poisoned (key, letters, ...), number of its
--- dead letters, number of the collection's}.
+-- a state being {is new, progress, waiting (id, entry, ...), settled ahead, poisoned (key, letters, ...) or how many
+-- these are if that is too much for a script, number of its dead letters, number of the collection's}.
 local mode, collection, worker, lease_time, evict, epoch = unpack(ARGV, 1, 6)
 local keys = collection_keys(collection)
 local COUNTER = 'cdc:state:epoch'
@@ -21,6 +21,13 @@ else
     local remaining = (tonumber(lease[2]) or 0) - now
     if remaining > 0 then return {'held', holder, remaining} end
   end
+end
+
+local MANY_POISONED = 2000
+
+local function poisoned_keys(poisoned)
+  local count = redis.call('HLEN', poisoned)
+  return count <= MANY_POISONED and redis.call('HGETALL', poisoned) or count
 end
 
 -- The ids of records that wait for changes at or after a time; nil if one cannot be read.
@@ -111,7 +118,7 @@ for number, one in ipairs(wanted) do
   local dead = tonumber(redis.call('HGET', keys.counts, 'dead:' .. one.destination) or '0') or 0
   states[number] = {
     is_new and 1 or 0, one.text, redis.call('HGETALL', one.keys.waiting),
-    redis.call('ZRANGE', one.keys.ahead, 0, -1), redis.call('HGETALL', one.letters.poisoned),
+    redis.call('ZRANGE', one.keys.ahead, 0, -1), poisoned_keys(one.letters.poisoned),
     math.min(dead, total), total,
   }
 end

@@ -23,8 +23,8 @@ local function subscription_keys(collection, destination)
   }
 end
 
--- What is kept of a subscription's dead letters that are not stale: members `<key>|<id>`, in order by their text; and of
--- each key `<how many> <t> <i>`, the time being that of the newest.
+-- What is kept of a subscription's dead letters that are not stale: members `<key>|<sequence> <t> <i> <id>`, in order
+-- by their text; and of each key `<how many> <t> <i>`, the time being that of the newest.
 local function letter_keys(collection, destination)
   local name = collection .. ':' .. destination
   return {letters = 'cdc:state:letters:' .. name, poisoned = 'cdc:state:poisoned:' .. name}

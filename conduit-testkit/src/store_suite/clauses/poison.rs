@@ -1,6 +1,6 @@
 //! Dead letters that poison their keys, turn stale, and come back.
 
-use conduit_core::{ClusterTime, Commit, DeadLetter, Lease, LetterSelection, PoisonedKey};
+use conduit_core::{ClusterTime, Commit, DeadLetter, Lease, LetterSelection, ParkedRecord, PoisonedKey};
 use conduit_core::{RecordKey, StateErrorKind, WallTime};
 
 use super::super::samples::{at, collection, destination, record, retry_parked};
@@ -160,7 +160,10 @@ pub async fn redriven_letters_leave_with_the_commit_that_parks_them<H: StoreHarn
     back.redriven = redriven.iter().map(|letter| letter.id).collect();
     back.parked = (1..)
         .zip(redriven)
-        .map(|(id, letter)| retry_parked(id, &letter.record, WallTime::from_millis(9000)))
+        .map(|(id, letter)| ParkedRecord {
+            redriven: true,
+            ..retry_parked(id, &letter.record, WallTime::from_millis(9000))
+        })
         .collect();
     scene.commit(&back).await;
     scene.commit(&back).await;
@@ -177,6 +180,7 @@ pub async fn redriven_letters_leave_with_the_commit_that_parks_them<H: StoreHarn
     assert_eq!(state.poisoned, [poisoned("a", 2, at(2))]);
     assert_eq!((state.dead_letters, state.collection_dead_letters), (2, 2));
     assert_eq!(state.waiting.len(), 2);
+    assert!(state.waiting.iter().all(|waiting| waiting.redriven));
 
     // A stale one comes back too, and what leaves is not cured besides.
     let mut third = commit(&lease, 3);
@@ -190,6 +194,17 @@ pub async fn redriven_letters_leave_with_the_commit_that_parks_them<H: StoreHarn
     assert_eq!(stale(&scene).await, [false]);
     assert_eq!(keys(&scene, &lease).await, [poisoned("a", 1, at(6))]);
     assert_eq!(scene.state(&lease).await.dead_letters, 1);
+
+    // The only one of its key leaves, and an older one comes with the same commit.
+    let mut fifth = giving_up(&lease, 5, &[(2, "a")]);
+    fifth.redriven = scene
+        .letters(&LetterSelection::default())
+        .await
+        .iter()
+        .map(|letter| letter.id)
+        .collect();
+    scene.commit(&fifth).await;
+    assert_eq!(keys(&scene, &lease).await, [poisoned("a", 1, at(2))]);
 }
 
 pub async fn redriving_what_is_not_there_is_a_conflict<H: StoreHarness>(scene: Scene<H>) {
@@ -240,12 +255,11 @@ pub async fn letters_are_found_in_a_long_list<H: StoreHarness>(scene: Scene<H>) 
     // Which changes of which documents are left, and whether they are stale.
     let mut expected: Vec<(u32, bool)> = (0..MANY).map(|n| (n, n % 500 == 1)).collect();
     let mut number = 1;
-    #[allow(clippy::type_complexity)]
-    let steps: [(&dyn Fn(u32) -> bool, u32, u32); 4] = [
-        (&|n| n % 1000 == 7, 5, 1500),
-        (&|n| n % 3 == 0 || n < 400, 40, 2000),
-        (&|n| n == MANY - 1, 41, MANY + 1),
-        (&|n| n % 7 == 5, 100, 2500),
+    let steps = [
+        ((|n| n % 1000 == 7) as fn(u32) -> bool, 5, 1500),
+        (|n| n % 3 == 0 || n < 400, 40, 2000),
+        (|n| n == MANY - 1, 41, MANY + 1),
+        (|n| n % 7 == 5, 100, 2500),
     ];
     for (goes, documents, place) in steps {
         number += 1;
