@@ -1,6 +1,6 @@
 //! Dead letters that poison their keys, turn stale, and come back.
 
-use conduit_core::{ClusterTime, Commit, DeadLetter, Lease, LetterSelection, ParkedRecord, PoisonedKey};
+use conduit_core::{ClusterTime, Commit, DeadLetter, Lease, LetterSelection, PoisonedKey};
 use conduit_core::{RecordKey, StateErrorKind, WallTime};
 
 use super::super::samples::{at, collection, destination, record, retry_parked};
@@ -160,10 +160,7 @@ pub async fn redriven_letters_leave_with_the_commit_that_parks_them<H: StoreHarn
     back.redriven = redriven.iter().map(|letter| letter.id).collect();
     back.parked = (1..)
         .zip(redriven)
-        .map(|(id, letter)| ParkedRecord {
-            redriven: true,
-            ..retry_parked(id, &letter.record, WallTime::from_millis(9000))
-        })
+        .map(|(id, letter)| retry_parked(id, &letter.record, WallTime::from_millis(9000)))
         .collect();
     scene.commit(&back).await;
     scene.commit(&back).await;
@@ -180,7 +177,6 @@ pub async fn redriven_letters_leave_with_the_commit_that_parks_them<H: StoreHarn
     assert_eq!(state.poisoned, [poisoned("a", 2, at(2))]);
     assert_eq!((state.dead_letters, state.collection_dead_letters), (2, 2));
     assert_eq!(state.waiting.len(), 2);
-    assert!(state.waiting.iter().all(|waiting| waiting.redriven));
 
     // A stale one comes back too, and what leaves is not cured besides.
     let mut third = commit(&lease, 3);
