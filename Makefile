@@ -6,6 +6,9 @@ SHELL := /bin/sh
 PYTHON ?= python3
 # More arguments for the test runner, as in: make test ARGS="-p conduit-core"
 ARGS ?=
+# `make chaos MINUTES=5 SEED=7`: how long, and which schedule; without a seed another one each time.
+MINUTES ?= 5
+SEED ?=
 # `make demo ONCE=1` checks that every record came, and ends.
 ONCE ?=
 
@@ -16,7 +19,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 NOT_BUILT_YET := bench docker-up docker-up-full docker-build docker-down docker-logs docker-status docker-clean
 
 .PHONY: help init build run-api run-worker demo test test-unit test-integration test-coverage test-watch \
-        fmt lint clean need-python need-rust $(NOT_BUILT_YET)
+        chaos fmt lint clean need-python need-rust $(NOT_BUILT_YET)
 
 help: ## Lists the commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -51,6 +54,9 @@ test-coverage: need-python ## Measures what the tests cover, with cargo-llvm-cov
 
 test-watch: need-python ## Runs the unit tests after every change of the sources
 	@$(PYTHON) scripts/watch.py $(PYTHON) scripts/test.py unit $(ARGS)
+
+chaos: need-python ## Kills, freezes and refuses at random for MINUTES (5); SEED repeats a schedule
+	@$(PYTHON) scripts/chaos.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 fmt: need-rust ## Formats the sources
 	cargo fmt --all
