@@ -6,6 +6,9 @@ SHELL := /bin/sh
 PYTHON ?= python3
 # More arguments for the test runner, as in: make test ARGS="-p conduit-core"
 ARGS ?=
+# `make chaos MINUTES=5 SEED=7`: how long, and which schedule; without a seed another one each time.
+MINUTES ?= 5
+SEED ?=
 # `make demo ONCE=1` checks that every record came, and ends.
 ONCE ?=
 
@@ -16,7 +19,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 NOT_BUILT_YET := bench docker-up docker-up-full docker-build docker-down docker-logs docker-status docker-clean
 
 .PHONY: help init build run-api run-worker demo test test-unit test-integration test-coverage test-watch third-party \
-        fmt lint clean need-python need-rust $(NOT_BUILT_YET)
+        chaos mutations fmt lint clean need-python need-rust $(NOT_BUILT_YET)
 
 help: ## Lists the commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +57,12 @@ test-watch: need-python ## Runs the unit tests after every change of the sources
 
 third-party: need-rust ## Runs the conformance suites on a sink and a store of a crate outside the workspace
 	@$(PYTHON) scripts/third_party.py $(ARGS)
+
+chaos: need-python ## Kills, freezes and refuses at random for MINUTES (5); SEED repeats a schedule
+	@$(PYTHON) scripts/chaos.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+mutations: need-rust ## Plants known bugs one at a time and checks that the tests find each; ARGS names some
+	@$(PYTHON) scripts/mutations.py $(ARGS)
 
 fmt: need-rust ## Formats the sources
 	cargo fmt --all

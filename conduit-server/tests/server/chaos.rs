@@ -1,11 +1,11 @@
-//! Writers, a ledger, and servers that are killed under them. `CONDUIT_CHAOS_WRITES` sets how many writes.
+//! A writer, a ledger, and one server that is killed or stopped again and again. `CONDUIT_CHAOS_WRITES` sets how many
+//! writes. Everything at once, with more processes, is in `tests/chaos/`.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use bson::{Document, doc};
 use conduit_testkit::receiver::{Ledger, Receiver};
-use conduit_testkit::servers::MongoServer;
 use mongodb::Collection;
 use serde_json::json;
 use tokio::task::JoinHandle;
@@ -135,25 +135,5 @@ async fn a_server_stopped_again_and_again_repeats_nothing_either() {
     }
     let ledger = settle(&receiver, &writing.await.unwrap()).await;
     assert_eq!(ledger.repeats(), 0);
-    assert!(server.stop().await.success());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn mongodb_and_redis_killed_twice_each_lose_nothing() {
-    let mut mongodb = MongoServer::start().await;
-    let mut world = World::on(&mongodb.uri()).await;
-    let receiver = Receiver::start().await;
-    let server = world.start("run").await;
-    server.api.create(streaming("orders", &receiver)).await;
-    let writing = write_at_random(&world.collection("orders"));
-    for _ in 0..2 {
-        sleep(Duration::from_millis(700)).await;
-        mongodb.kill();
-        mongodb.restart().await;
-        sleep(Duration::from_millis(700)).await;
-        world.redis.stop().await.unwrap();
-        world.redis.restart().await.unwrap();
-    }
-    settle(&receiver, &writing.await.unwrap()).await;
     assert!(server.stop().await.success());
 }

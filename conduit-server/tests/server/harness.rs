@@ -71,9 +71,33 @@ impl World {
 
     /// Starts a server without waiting.
     pub(crate) fn spawn(&self, role: &str, variables: &[(&str, &str)]) -> Server {
+        let launch = Launch {
+            program: env!("CARGO_BIN_EXE_conduit-server").into(),
+            folder: self.folder.path().to_owned(),
+            mongodb_uri: self.mongodb_uri.clone(),
+            database: self.database.name().to_owned(),
+            redis_uri: self.redis.uri(),
+        };
+        launch.spawn(role, variables)
+    }
+}
+
+/// What server processes are started with.
+#[derive(Clone, Debug)]
+pub(crate) struct Launch {
+    pub(crate) program: PathBuf,
+    pub(crate) folder: PathBuf,
+    pub(crate) mongodb_uri: String,
+    pub(crate) database: String,
+    pub(crate) redis_uri: String,
+}
+
+impl Launch {
+    /// Starts a server without waiting.
+    pub(crate) fn spawn(&self, role: &str, variables: &[(&str, &str)]) -> Server {
         let port = free_port();
-        let log = self.folder.path().join(format!("{role}-{port}.log"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_conduit-server"));
+        let log = self.folder.join(format!("{role}-{port}.log"));
+        let mut command = Command::new(&self.program);
         let own = [
             "MONGODB_URI",
             "MONGODB_DATABASE",
@@ -87,10 +111,10 @@ impl World {
         }
         command
             .arg(role)
-            .current_dir(self.folder.path())
+            .current_dir(&self.folder)
             .env("MONGODB_URI", &self.mongodb_uri)
-            .env("MONGODB_DATABASE", self.database.name())
-            .env("REDIS_URI", self.redis.uri())
+            .env("MONGODB_DATABASE", &self.database)
+            .env("REDIS_URI", &self.redis_uri)
             .env(
                 if role == "worker" { "WORKER_PORT" } else { "PORT" },
                 port.to_string(),
@@ -116,6 +140,16 @@ fn free_port() -> u16 {
         .local_addr()
         .unwrap()
         .port()
+}
+
+/// Sends a signal, named as `kill` has it.
+pub(crate) fn signal(pid: u32, name: &str) {
+    let mut command = std::process::Command::new("kill");
+    let sent = command
+        .args([&format!("-{name}"), &pid.to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success(), "{name} to {pid}");
 }
 
 /// A running server process.
@@ -148,16 +182,13 @@ impl Server {
         self.process.kill().await.unwrap();
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id().unwrap()
+    }
+
     /// Asks it to stop and waits for its end.
     pub(crate) async fn stop(mut self) -> ExitStatus {
-        let pid = self.process.id().unwrap().to_string();
-        assert!(
-            std::process::Command::new("kill")
-                .args(["-TERM", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        signal(self.pid(), "TERM");
         let ended = tokio::time::timeout(PATIENCE, self.process.wait()).await;
         ended
             .unwrap_or_else(|_| panic!("does not stop:\n{}", self.log()))

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{self, poll_fn};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
@@ -25,10 +26,11 @@ pub(super) async fn serve(stream: TcpStream, number: u64, log: Arc<Log>) {
     log.open.send_modify(|open| *open += 1);
     let _closed = CountDown(log.clone());
     let reset = Arc::new(Notify::new());
+    let peer = stream.peer_addr().ok();
     let mut closing = log.closing.subscribe();
     let service = {
         let (log, reset) = (log.clone(), reset.clone());
-        service_fn(move |request| Box::pin(answer(request, number, log.clone(), reset.clone())))
+        service_fn(move |request| Box::pin(answer(request, (number, peer), log.clone(), reset.clone())))
     };
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     loop {
@@ -46,7 +48,7 @@ pub(super) async fn serve(stream: TcpStream, number: u64, log: Arc<Log>) {
 
 async fn answer(
     request: Request<Incoming>,
-    connection: u64,
+    (connection, peer): (u64, Option<SocketAddr>),
     log: Arc<Log>,
     reset: Arc<Notify>,
 ) -> Result<Response<AnswerBody>, hyper::Error> {
@@ -55,6 +57,7 @@ async fn answer(
     let mut answer = log.admit(Received {
         number: 0,
         connection,
+        peer,
         at: Instant::now(),
         method: head.method,
         target: head.uri,

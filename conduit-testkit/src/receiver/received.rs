@@ -1,6 +1,7 @@
 //! One request as it came in.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use tokio::time::Instant;
 pub struct Received {
     pub(super) number: usize,
     pub(super) connection: u64,
+    pub(super) peer: Option<SocketAddr>,
     pub(super) at: Instant,
     pub(super) method: Method,
     pub(super) target: Uri,
@@ -32,6 +34,12 @@ impl Received {
     #[must_use]
     pub fn connection(&self) -> u64 {
         self.connection
+    }
+
+    /// Returns the client's end of the connection, or `None` if it was closed before it could be asked for.
+    #[must_use]
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer
     }
 
     /// Returns when its last byte was read, by a clock that no test pauses.

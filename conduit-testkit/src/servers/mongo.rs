@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
 const START_TIMEOUT: Duration = Duration::from_secs(60);
-const REPLICA_SET: &str = "conduit-test";
+pub(super) const REPLICA_SET: &str = "conduit-test";
 
 /// Runs mongod, and kills it when standard input ends: so it dies with the test process, however that ends.
 ///

@@ -75,6 +75,12 @@ impl RedisServer {
         self.port
     }
 
+    /// Returns the process id, or `None` while it is stopped.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().and_then(Child::id)
+    }
+
     /// Returns the server's URI.
     #[must_use]
     pub fn uri(&self) -> String {
