@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use super::Gate;
 use super::endpoint::Endpoint;
 use super::key_table::{Admission, KeyTable, Verdict};
-use super::pass::{Caller, Counts, Entry, Pass, Turn};
+use super::pass::{Caller, Counts, Entry, Pass, Probe};
 use crate::contract::{Outcome, Receipt, RecordBatch, Sink, SinkError, SinkErrorKind, SinkLimits};
 use crate::value::{Record, RecordKey};
 
@@ -113,15 +113,15 @@ impl Calls {
         let mut failed_keys = HashSet::new();
         for (job, failure) in jobs.into_iter().zip(answer.failures) {
             let key = job.record.key();
-            let is_held_back = failure.as_ref().is_some_and(is_sent_again);
-            // In a batch that is applied in order, what follows a record of its key that did not get through cannot count:
-            // that one comes again, and then this one has to follow it.
-            if is_held_back || again.iter().any(|other| other.record.key() == key) {
-                again.push(job);
-                continue;
-            }
+            // In a batch that is applied in order, what follows a record of its key that did not get through cannot count,
+            // whatever was said of it: that one comes again, and then this one has to follow it.
             if failed_keys.contains(&key) && self.keys.admit(key) == Admission::Behind {
                 job.settle(Outcome::Behind, Some(answer.took));
+                continue;
+            }
+            let is_held_back = failure.as_ref().is_some_and(is_sent_again);
+            if is_held_back || again.iter().any(|other| other.record.key() == key) {
+                again.push(job);
                 continue;
             }
             match failure {
@@ -194,7 +194,7 @@ impl Calls {
                 took: Duration::ZERO,
             });
         }
-        let (_turn, _slot, pass) = tokio::select! {
+        let (_probe, _slot, pass) = tokio::select! {
             biased;
             // The sender is here as well.
             _ = recalls.changed() => return Err(NotSent::Recalled),
@@ -236,23 +236,34 @@ impl Calls {
 
     /// Waits until the lease is held, the destination wants calls, fewer than the most are in hand, and the endpoint lets
     /// one through: all at the same moment.
-    async fn enter(&self, caller: Caller) -> Result<(Option<Turn<'_>>, SemaphorePermit<'_>, Pass), NotSent> {
-        let turn = match caller {
-            Caller::Probe => Some(self.endpoint.turn().await),
-            Caller::Lane | Caller::Chain => None,
-        };
+    async fn enter(&self, caller: Caller) -> Result<(Option<Probe<'_>>, SemaphorePermit<'_>, Pass), NotSent> {
+        let mut probe = (caller == Caller::Probe).then(|| Probe::new(&self.endpoint));
         let mut changes = self.endpoint.changes();
         loop {
-            if !self.gate.pass().await {
-                return Err(NotSent::Closed);
+            if !self.gate.is_open() {
+                // A turn that cannot be used is for others.
+                if let Some(probe) = &mut probe {
+                    probe.give_turn_back();
+                }
+                if !self.gate.pass().await {
+                    return Err(NotSent::Closed);
+                }
             }
             let slot = self.slots.acquire().await.map_err(|_closed| NotSent::Closed)?;
             if !self.gate.is_open() {
                 continue;
             }
             changes.borrow_and_update();
-            let until = match self.endpoint.enter(caller) {
-                Entry::Go(pass) => return Ok((turn, slot, pass)),
+            let turn = probe.as_ref().and_then(Probe::turn);
+            let until = match self.endpoint.enter(caller, turn) {
+                Entry::Go(pass) => return Ok((probe, slot, pass)),
+                Entry::NeedsTurn => {
+                    drop(slot);
+                    if let Some(probe) = &mut probe {
+                        probe.take_turn().await;
+                    }
+                    continue;
+                }
                 Entry::Wait(until) => until,
             };
             drop(slot);

@@ -1,22 +1,18 @@
-//! What fails as a whole, and is held while it does.
+//! What one subscription sees of its destination: whether it fails as a whole, and is held while it does.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::pass::{Caller, Counts, Entry, Health, Pass, Turn};
+use super::server::Server;
 use super::window::Window;
 use crate::contract::{SinkError, SinkErrorKind};
 use crate::value::RecordKey;
 
-/// The first and the longest wait between probes.
-const FIRST_PROBE: Duration = Duration::from_secs(1);
-const MAX_PROBE: Duration = Duration::from_secs(60);
-/// Half the width of the jitter of probes.
-const JITTER: f64 = 0.1;
 /// How long a suspected endpoint waits for somebody with a waiting record to ask.
 const SUSPECT_PROBE: Duration = Duration::from_millis(200);
 /// Every so manyth probe is a record of the stream, not a waiting one: those that wait may all be bad.
@@ -28,19 +24,21 @@ const FULL_WIDTH: usize = 64;
 /// A limited endpoint that gave no cause for so long is not limited any more.
 const CALM: Duration = Duration::from_secs(10);
 
-/// A destination's server as far as failing goes, shared by all of a worker's subscriptions that send to it.
+/// A destination as far as failing goes.
 ///
-/// It is *held* once 20 of the last 40 distinct keys failed in a way that speaks of the destination, not of the record. While
-/// it is, one probe at a time goes out, at growing intervals, over different keys. The first answer lets one call at a
-/// time through, then two, four, and so on; failures count as attempts again when there is no limit any more.
+/// It is *held* once 20 of the last 40 distinct keys failed in a way that speaks of the destination, not of the record; or
+/// once one failed while its server fails for others and did not answer this one either. While it is held, one probe at
+/// a time goes out, at growing intervals, over different keys. The first answer lets one call at a time through, then
+/// two, four, and so on; failures count as attempts again when there is no limit any more.
 pub(crate) struct Endpoint {
     name: String,
+    server: Arc<Server>,
+    /// Tells this endpoint's keys from those of others at the server.
+    id: u64,
     inner: Mutex<Inner>,
     health: watch::Sender<Health>,
     /// Changes whenever a call that waits may be allowed.
     changes: watch::Sender<()>,
-    /// The order in which probes take their turn.
-    turns: Semaphore,
 }
 
 #[derive(Debug)]
@@ -52,7 +50,7 @@ struct Inner {
     /// How often in a row it proved to be failing still.
     failures: u32,
     waiting_probes: usize,
-    rng: fastrand::Rng,
+    last_answer: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -74,7 +72,7 @@ enum Phase {
 }
 
 impl Inner {
-    /// The stream's turn comes when nobody has a waiting record to probe with, and else every so often.
+    /// The stream's turn comes when no record waits to probe with, and else every so often.
     fn next_trial(&self) -> Option<Instant> {
         let is_turn = self.waiting_probes == 0 || self.failures % PROBES_TO_A_TRIAL == PROBES_TO_A_TRIAL - 1;
         match self.phase {
@@ -88,21 +86,23 @@ impl Inner {
 }
 
 impl Endpoint {
-    pub(crate) fn new(name: String, seed: u64) -> Arc<Self> {
+    /// The endpoint of the subscription called `name`, at this server.
+    pub(super) fn new(name: String, server: Arc<Server>) -> Arc<Self> {
         let inner = Inner {
             window: Window::default(),
             phase: Phase::Open,
             number: 0,
             failures: 0,
             waiting_probes: 0,
-            rng: fastrand::Rng::with_seed(seed),
+            last_answer: None,
         };
         Arc::new(Self {
             name,
+            id: server.next_id(),
+            server,
             inner: Mutex::new(inner),
             health: watch::Sender::new(Health::Serving),
             changes: watch::Sender::new(()),
-            turns: Semaphore::new(1),
         })
     }
 
@@ -111,67 +111,76 @@ impl Endpoint {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Tells how the destination does. It is told anew, the same maybe, when the time of the next trial may be another.
     pub(crate) fn health(&self) -> watch::Receiver<Health> {
         self.health.subscribe()
     }
 
-    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
     }
 
-    /// Returns when a record of a stream may be tried, if that is the next thing to happen to a held endpoint.
+    pub(super) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Returns when a record of the stream may be tried, if that is the next thing to happen to a held endpoint.
     pub(crate) fn next_trial(&self) -> Option<Instant> {
         self.inner().next_trial()
     }
 
-    /// Asks whether a call may be made now.
-    pub(crate) fn enter(self: &Arc<Self>, caller: Caller) -> Entry {
+    /// Asks whether a call may be made now. A probe needs a turn at the server, once its own time has come.
+    pub(super) fn enter(self: &Arc<Self>, caller: Caller, turn: Option<&Turn<'_>>) -> Entry {
         let now = Instant::now();
         let mut inner = self.inner();
-        let number = inner.number;
         let is_streams_turn = inner.next_trial().is_some();
         let waits = match &mut inner.phase {
             Phase::Open => None,
-            Phase::Held { next_probe, .. } if caller == Caller::Probe && now < *next_probe => {
-                Some(Some(*next_probe))
-            }
-            Phase::Held { is_probing, .. } if caller == Caller::Probe && !*is_probing && !is_streams_turn => {
-                *is_probing = true;
-                None
-            }
-            Phase::Held { .. } => Some(None),
-            Phase::Limited { in_hand, width, .. } if *in_hand >= *width => Some(None),
+            Phase::Held { .. } if caller != Caller::Probe => Some(Entry::Wait(None)),
+            Phase::Held { next_probe, .. } if now < *next_probe => Some(Entry::Wait(Some(*next_probe))),
+            Phase::Held { is_probing, .. } if *is_probing || is_streams_turn => Some(Entry::Wait(None)),
+            Phase::Held { is_probing, .. } => match turn.map(|_| self.server.next_probe()) {
+                None => Some(Entry::NeedsTurn),
+                Some(at) if now < at => Some(Entry::Wait(Some(at))),
+                Some(_) => {
+                    *is_probing = true;
+                    None
+                }
+            },
+            Phase::Limited { in_hand, width, .. } if *in_hand >= *width => Some(Entry::Wait(None)),
             Phase::Limited { chains_from, .. } if caller != Caller::Lane && now < *chains_from => {
-                Some(Some(*chains_from))
+                Some(Entry::Wait(Some(*chains_from)))
             }
             Phase::Limited {
-                in_hand, calm_since, ..
+                in_hand,
+                calm_since,
+                is_trial,
+                ..
             } => {
                 *in_hand += 1;
-                if now.duration_since(*calm_since) >= CALM {
+                if !*is_trial && now.duration_since(*calm_since) >= CALM {
                     self.open(&mut inner);
                 }
                 None
             }
         };
-        if let Some(until) = waits {
-            return Entry::Wait(until);
+        if let Some(waits) = waits {
+            return waits;
         }
         let is_limited = !matches!(inner.phase, Phase::Open);
-        Entry::Go(Pass::new(Arc::clone(self), is_limited.then_some(number)))
+        let number = is_limited.then_some(inner.number);
+        Entry::Go(Pass::new(Arc::clone(self), number))
     }
 
-    /// Waits for a probe's turn, which ends when the guard is dropped. Probes take turns in the order in which they asked.
-    pub(crate) async fn turn(&self) -> Turn<'_> {
+    /// Notes that a waiting record is there to probe with.
+    pub(super) fn begin_probe(&self) {
         self.inner().waiting_probes += 1;
-        let mut turn = Turn::waiting(self);
-        turn.begin(self.turns.acquire().await.ok());
-        turn
     }
 
-    /// Ends a probe's turn, or its wait for one.
-    pub(super) fn end_turn(&self) {
+    /// Notes that it is not any more: the stream may have its turn.
+    pub(super) fn end_probe(&self) {
         self.inner().waiting_probes -= 1;
+        self.health.send_modify(|_| {});
     }
 
     /// Begins a trial if it is time for one.
@@ -196,35 +205,45 @@ impl Endpoint {
         self.tell(Health::Held(reason.into()));
     }
 
-    /// Notes what a call came to: for each key whether the destination failed. Nothing is known of what was throttled.
+    /// Notes what a call came to: for each key why it failed, if it did. Nothing is said of what is sent again.
     pub(super) fn report(&self, number: Option<u64>, outcomes: &[(RecordKey, Option<&SinkError>)]) -> Counts {
-        let mut inner = self.inner();
         let blames = |error: &&SinkError| speaks_of_destination(error.kind());
-        for (key, error) in outcomes {
-            inner.window.note(*key, error.as_ref().is_some_and(blames));
+        let sent = || {
+            let fails = |error: &Option<&SinkError>| error.as_ref().is_some_and(blames);
+            outcomes
+                .iter()
+                .map(move |(key, error)| ((self.id, *key), fails(error)))
+        };
+        let server_fails = self.server.note(sent());
+        let mut inner = self.inner();
+        for (key, fails) in sent() {
+            inner.window.note(key, fails);
         }
         let blamed = outcomes
             .iter()
-            .find_map(|(_, error)| error.as_ref().filter(|error| blames(error)));
-        let is_answered = outcomes.is_empty()
-            || outcomes
-                .iter()
-                .any(|(_, error)| !error.as_ref().is_some_and(blames));
-        let says_failing = blamed.is_some() && inner.window.says_failing();
+            .find_map(|(_, error)| error.as_ref().filter(|error| blames(error)))
+            .copied();
+        let is_answered = outcomes.is_empty() || sent().any(|(_, fails)| !fails);
+        if is_answered {
+            inner.last_answer = Some(Instant::now());
+        }
+        let shares_failure =
+            server_fails.is_some_and(|since| inner.last_answer.is_none_or(|answer| answer < since));
+        let says_failing = blamed.is_some() && (inner.window.says_failing() || shares_failure);
         let is_of_now = number == Some(inner.number);
         match &mut inner.phase {
-            Phase::Open if says_failing => self.hold(&mut inner, blamed.copied()),
+            Phase::Open if says_failing => self.hold(&mut inner, blamed),
             Phase::Open if number.is_none() => return Counts::Yes,
-            Phase::Held { is_probing, .. } if is_of_now => {
-                *is_probing = false;
+            Phase::Held { .. } if is_of_now => {
+                self.server.probed(is_answered);
                 if is_answered {
                     self.limit(&mut inner, false);
                 } else {
-                    self.hold(&mut inner, blamed.copied());
+                    self.hold(&mut inner, blamed);
                 }
             }
             Phase::Limited { is_trial, .. } if is_of_now && (says_failing || (*is_trial && !is_answered)) => {
-                self.hold(&mut inner, blamed.copied())
+                self.hold(&mut inner, blamed);
             }
             Phase::Limited { .. } if is_of_now => self.widen(&mut inner, is_answered, blamed.is_some()),
             Phase::Open | Phase::Held { .. } | Phase::Limited { .. } => {}
@@ -247,10 +266,7 @@ impl Endpoint {
     }
 
     fn hold(&self, inner: &mut Inner, error: Option<&SinkError>) {
-        let doublings = inner.failures.min(16);
-        let wait = FIRST_PROBE.saturating_mul(1 << doublings).min(MAX_PROBE);
-        let jitter = 1.0 - JITTER + 2.0 * JITTER * inner.rng.f64();
-        let wait = wait.mul_f64(jitter).min(MAX_PROBE);
+        let wait = self.server.wait(inner.failures);
         inner.failures = inner.failures.saturating_add(1);
         let was_held = matches!(inner.phase, Phase::Held { .. });
         inner.phase = Phase::Held {
@@ -260,7 +276,7 @@ impl Endpoint {
         inner.number += 1;
         let reason = reason(error, inner.window.counts());
         if !was_held {
-            tracing::warn!(endpoint = %self.name, reason, next_probe_in = ?wait, "the destination fails as a whole: held, nothing counts as an attempt until it answers");
+            tracing::warn!(subscription = %self.name, server = self.server.name(), reason, next_probe_in = ?wait, "the destination fails as a whole: held, nothing counts as an attempt until it answers");
         }
         self.tell(Health::Held(reason.into()));
     }
@@ -282,7 +298,7 @@ impl Endpoint {
             _ => Health::Serving,
         };
         if !is_trial {
-            tracing::info!(endpoint = %self.name, "the destination answers again: one call at a time, then more");
+            tracing::info!(subscription = %self.name, "the destination answers again: one call at a time, then more");
         }
         self.tell(health);
     }
@@ -314,7 +330,7 @@ impl Endpoint {
         }
         let is_full = *width >= FULL_WIDTH;
         if ends_trial {
-            tracing::info!(endpoint = %self.name, "the destination answers again: one call at a time, then more");
+            tracing::info!(subscription = %self.name, "the destination answers again: one call at a time, then more");
         }
         if is_full {
             self.open(inner);
@@ -331,15 +347,12 @@ impl Endpoint {
         inner.number += 1;
         inner.failures = 0;
         inner.window = Window::default();
+        self.server.forget(self.id);
         self.tell(Health::Serving);
     }
 
     fn tell(&self, health: Health) {
-        self.health.send_if_modified(|known| {
-            let is_new = *known != health;
-            *known = health;
-            is_new
-        });
+        self.health.send_replace(health);
         self.changes.send_replace(());
     }
 }

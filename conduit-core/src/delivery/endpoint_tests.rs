@@ -1,15 +1,26 @@
 //! Tests of [`Endpoint`].
 
+use futures_util::FutureExt;
+
 use super::*;
 
 fn endpoint() -> Arc<Endpoint> {
-    Endpoint::new("http://receiver".to_owned(), 7)
+    at(&server())
+}
+
+fn server() -> Arc<Server> {
+    Arc::new(Server::new("http://receiver".to_owned(), 7))
+}
+
+fn at(server: &Arc<Server>) -> Arc<Endpoint> {
+    Endpoint::new("c/d".to_owned(), Arc::clone(server))
 }
 
 fn enter(endpoint: &Arc<Endpoint>, caller: Caller) -> Option<Pass> {
-    match endpoint.enter(caller) {
+    let turn = endpoint.server().turn().now_or_never().flatten();
+    match endpoint.enter(caller, turn.as_ref()) {
         Entry::Go(pass) => Some(pass),
-        Entry::Wait(_) => None,
+        Entry::Wait(_) | Entry::NeedsTurn => None,
     }
 }
 
@@ -41,13 +52,14 @@ fn held() -> Arc<Endpoint> {
 async fn until_probe(endpoint: &Arc<Endpoint>) -> Duration {
     let started = Instant::now();
     loop {
-        match endpoint.enter(Caller::Probe) {
+        let turn = endpoint.server().turn().await;
+        match endpoint.enter(Caller::Probe, turn.as_ref()) {
             Entry::Go(pass) => {
                 drop(pass);
                 return started.elapsed();
             }
             Entry::Wait(Some(until)) => tokio::time::sleep_until(until).await,
-            Entry::Wait(None) => panic!("no probe is allowed any more"),
+            Entry::Wait(None) | Entry::NeedsTurn => panic!("no probe is allowed any more"),
         }
     }
 }
@@ -91,7 +103,7 @@ async fn a_failure_of_a_call_from_before_the_hold_is_no_attempt() {
 #[tokio::test(start_paused = true)]
 async fn probes_go_out_one_at_a_time_at_waits_that_double_up_to_a_minute() {
     let endpoint = held();
-    let _turn = endpoint.turn().await;
+    endpoint.begin_probe();
     let mut waits = Vec::new();
     for number in 0..12 {
         if endpoint.next_trial().is_some() {
@@ -132,7 +144,7 @@ async fn a_trial_lets_the_stream_go_first_and_its_failure_holds_again() {
 #[tokio::test(start_paused = true)]
 async fn after_an_answer_one_two_four_calls_go_out_at_a_time() {
     let endpoint = held();
-    let _turn = endpoint.turn().await;
+    endpoint.begin_probe();
     until_probe(&endpoint).await;
     // A refusal of the record is an answer.
     call(
@@ -162,7 +174,7 @@ async fn after_an_answer_one_two_four_calls_go_out_at_a_time() {
 #[tokio::test(start_paused = true)]
 async fn one_answer_among_failures_does_not_end_a_hold() {
     let endpoint = held();
-    let _turn = endpoint.turn().await;
+    endpoint.begin_probe();
     until_probe(&endpoint).await;
     call(&endpoint, Caller::Probe, 3, None);
     for number in 30..40 {
@@ -178,7 +190,7 @@ async fn one_answer_among_failures_does_not_end_a_hold() {
 #[tokio::test(start_paused = true)]
 async fn a_few_keys_that_fail_for_ever_do_not_keep_it_limited() {
     let endpoint = held();
-    let _turn = endpoint.turn().await;
+    endpoint.begin_probe();
     until_probe(&endpoint).await;
     call(&endpoint, Caller::Probe, 100, None);
     for number in 101..130 {
@@ -194,7 +206,7 @@ async fn a_few_keys_that_fail_for_ever_do_not_keep_it_limited() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_is_dropped_makes_room_for_the_next() {
     let endpoint = held();
-    let _turn = endpoint.turn().await;
+    endpoint.begin_probe();
     until_probe(&endpoint).await;
     drop(enter(&endpoint, Caller::Probe).unwrap());
     call(&endpoint, Caller::Probe, 1, None);
@@ -208,7 +220,48 @@ async fn an_endpoint_of_which_something_is_known_is_not_suspected() {
     call(&endpoint, Caller::Lane, 1, Some(&unavailable()));
     endpoint.suspect(30);
     assert_eq!(*endpoint.health().borrow(), Health::Serving);
-    let fresh = Endpoint::new("other".to_owned(), 1);
+    let fresh = self::endpoint();
     fresh.suspect(30);
     assert!(matches!(*fresh.health().borrow(), Health::Held(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destination_whose_server_fails_for_others_is_held_by_its_first_failure() {
+    let server = server();
+    let (busy, quiet) = (at(&server), at(&server));
+    for number in 0..20 {
+        call(&busy, Caller::Lane, number, Some(&unavailable()));
+    }
+    assert_eq!(*quiet.health().borrow(), Health::Serving);
+    assert_eq!(call(&quiet, Caller::Lane, 1, Some(&unavailable())), Counts::No);
+    assert!(matches!(*quiet.health().borrow(), Health::Held(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_path_that_works_is_not_held_for_another_path_of_its_server() {
+    let server = server();
+    let (bad, good) = (at(&server), at(&server));
+    for number in 0..100 {
+        call(&good, Caller::Lane, number, None);
+        if let Some(pass) = enter(&bad, Caller::Lane) {
+            pass.report(&[(key(number), Some(&unavailable()))]);
+        }
+    }
+    assert!(matches!(*bad.health().borrow(), Health::Held(_)));
+    // One bad record of its own is that record's affair.
+    assert_eq!(call(&good, Caller::Lane, 7, Some(&unavailable())), Counts::Yes);
+    assert_eq!(*good.health().borrow(), Health::Serving);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trial_of_an_idle_stream_goes_on_until_a_record_comes() {
+    let endpoint = held();
+    tokio::time::sleep_until(endpoint.next_trial().unwrap()).await;
+    endpoint.try_stream();
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(
+        call(&endpoint, Caller::Lane, 50, Some(&unavailable())),
+        Counts::No
+    );
+    assert!(matches!(*endpoint.health().borrow(), Health::Held(_)));
 }

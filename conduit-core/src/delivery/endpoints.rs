@@ -1,16 +1,17 @@
-//! The endpoints that a worker sends to, by name.
+//! The servers that a worker sends to, by name.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::endpoint::Endpoint;
+use super::server::Server;
 use crate::value::RecordKey;
 
-/// Gives subscriptions that send to the same server the same endpoint.
+/// Makes the endpoints of subscriptions; those that send to the same server share what they learn of it.
 #[derive(Debug)]
 pub(crate) struct Endpoints {
     seed: String,
-    known: Mutex<HashMap<String, Weak<Endpoint>>>,
+    known: Mutex<HashMap<String, Weak<Server>>>,
 }
 
 impl Endpoints {
@@ -22,24 +23,29 @@ impl Endpoints {
         }
     }
 
-    /// The endpoint of this name; one of its own, called `own`, for a sink that names none.
-    pub(crate) fn get(&self, name: Option<String>, own: &str) -> Arc<Endpoint> {
-        let Some(name) = name else {
-            return self.make(own.to_owned());
+    /// Makes the endpoint of the subscription called `name`, at a server of its own if its sink names none.
+    pub(crate) fn make(&self, server: Option<String>, name: String) -> Arc<Endpoint> {
+        let server = match server {
+            Some(server) => self.server(server),
+            None => Arc::new(Server::new(name.clone(), self.seed_of(&name))),
         };
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(endpoint) = known.get(&name).and_then(Weak::upgrade) {
-            return endpoint;
-        }
-        known.retain(|_, endpoint| endpoint.strong_count() > 0);
-        let endpoint = self.make(name.clone());
-        known.insert(name, Arc::downgrade(&endpoint));
-        endpoint
+        Endpoint::new(name, server)
     }
 
-    fn make(&self, name: String) -> Arc<Endpoint> {
+    fn server(&self, name: String) -> Arc<Server> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(server) = known.get(&name).and_then(Weak::upgrade) {
+            return server;
+        }
+        known.retain(|_, server| server.strong_count() > 0);
+        let server = Arc::new(Server::new(name.clone(), self.seed_of(&name)));
+        known.insert(name, Arc::downgrade(&server));
+        server
+    }
+
+    fn seed_of(&self, name: &str) -> u64 {
         let hash = RecordKey::of(format!("{}/{name}", self.seed).as_bytes());
         // Any 64 bits of the hash will do.
-        Endpoint::new(name, hash.lane(usize::MAX) as u64)
+        hash.lane(usize::MAX) as u64
     }
 }

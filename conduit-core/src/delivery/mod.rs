@@ -8,6 +8,7 @@ mod key_table;
 mod lanes;
 mod pass;
 mod retry_policy;
+mod server;
 mod service;
 mod window;
 

@@ -38,6 +38,8 @@ pub(crate) enum Entry {
     Go(Pass),
     /// Not before something changes, or this moment.
     Wait(Option<Instant>),
+    /// Not without a turn at the server.
+    NeedsTurn,
 }
 
 /// Whether a failure counts as an attempt of its record.
@@ -83,28 +85,37 @@ impl Drop for Pass {
     }
 }
 
-/// A probe's turn, or its place among those that wait for it.
+/// A waiting record's part in asking whether its destination answers again, and its turn at the server while it has one.
 #[derive(Debug)]
-pub(crate) struct Turn<'a> {
+pub(super) struct Probe<'a> {
     endpoint: &'a Endpoint,
-    permit: Option<SemaphorePermit<'a>>,
+    turn: Option<Turn<'a>>,
 }
 
-impl<'a> Turn<'a> {
-    pub(super) fn waiting(endpoint: &'a Endpoint) -> Self {
-        Self {
-            endpoint,
-            permit: None,
-        }
+/// The one turn of a server.
+pub(super) type Turn<'a> = SemaphorePermit<'a>;
+
+impl<'a> Probe<'a> {
+    pub(super) fn new(endpoint: &'a Endpoint) -> Self {
+        endpoint.begin_probe();
+        Self { endpoint, turn: None }
     }
 
-    pub(super) fn begin(&mut self, permit: Option<SemaphorePermit<'a>>) {
-        self.permit = permit;
+    pub(super) fn turn(&self) -> Option<&Turn<'a>> {
+        self.turn.as_ref()
+    }
+
+    pub(super) async fn take_turn(&mut self) {
+        self.turn = self.endpoint.server().turn().await;
+    }
+
+    pub(super) fn give_turn_back(&mut self) {
+        self.turn = None;
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Probe<'_> {
     fn drop(&mut self) {
-        self.endpoint.end_turn();
+        self.endpoint.end_probe();
     }
 }

@@ -15,13 +15,16 @@ const FAILING: usize = 20;
 /// remembered: they would only make room for themselves.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
-    keys: VecDeque<(RecordKey, bool)>,
+    keys: VecDeque<(SentKey, bool)>,
     failing: usize,
 }
 
+/// A key, and whose it is: the same document may go to several destinations.
+pub(super) type SentKey = (u64, RecordKey);
+
 impl Window {
     /// Notes a key's outcome.
-    pub(crate) fn note(&mut self, key: RecordKey, fails: bool) {
+    pub(crate) fn note(&mut self, key: SentKey, fails: bool) {
         if self.failing == 0 && !fails {
             return;
         }
@@ -40,9 +43,20 @@ impl Window {
         }
     }
 
+    /// Forgets the keys of one destination.
+    pub(super) fn forget_all_of(&mut self, id: u64) {
+        self.keys.retain(|((of, _), _)| *of != id);
+        self.failing = self.keys.iter().filter(|(_, fails)| *fails).count();
+    }
+
     /// Whether the destination fails as a whole.
     pub(crate) fn says_failing(&self) -> bool {
         self.failing >= FAILING
+    }
+
+    /// Whether it clearly does not: well below what says that it does, so that the two do not take turns.
+    pub(crate) fn says_well(&self) -> bool {
+        self.failing < FAILING / 2
     }
 
     /// How many of how many keys fail.
@@ -55,8 +69,8 @@ impl Window {
 mod tests {
     use super::*;
 
-    fn key(number: u128) -> RecordKey {
-        RecordKey::from_u128(number)
+    fn key(number: u128) -> SentKey {
+        (0, RecordKey::from_u128(number))
     }
 
     #[test]

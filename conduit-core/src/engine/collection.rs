@@ -60,6 +60,19 @@ impl Scope {
         }
     }
 
+    /// Shows anew how many dead letters destinations have that nothing counts for.
+    pub(super) async fn count_letters(&self, destinations: &[DestinationId]) {
+        let ids: Vec<SubscriptionId> = destinations.iter().map(|id| self.id_of(id)).collect();
+        // What is not known now is known when they are started again.
+        let Ok(lengths) = self.context.store.lengths(&ids).await else {
+            return;
+        };
+        for (id, lengths) in destinations.iter().zip(lengths) {
+            let waiting = usize::try_from(lengths.waiting).unwrap_or(usize::MAX);
+            self.cell(id).set_counts(waiting, Some(lengths.dead));
+        }
+    }
+
     /// Where each subscription starts if the store does not know it.
     pub(super) async fn starts(
         &self,

@@ -1,6 +1,5 @@
 //! Reads one subscription's records and says what each needs.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use crate::contract::{
     BatchLimits, ProcessedId, RecordStream, StateStore, StreamBatch, WatchError, WatchErrorKind, WatchTarget,
     Watcher,
 };
-use crate::value::{ClusterTime, Position, Record, Sequence, SubscriptionId};
+use crate::value::{ClusterTime, Position, Record, SubscriptionId};
 
 /// What a record that was read needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,8 +20,6 @@ pub(crate) enum Needs {
     Delivery,
     /// Nothing: the subscription does not want it.
     NothingFiltered,
-    /// Nothing: it was settled before, as the store's gap list says.
-    NothingDone,
     /// Nothing: it was delivered before, as its processed id says.
     NothingProcessed,
 }
@@ -62,8 +59,6 @@ pub(crate) struct Feed {
     pub(crate) store: Arc<dyn StateStore>,
     pub(crate) target: WatchTarget,
     pub(crate) filter: Option<Arc<dyn Filter>>,
-    /// What is after the position but was settled before a crash.
-    pub(crate) settled_ahead: HashSet<Sequence>,
     pub(crate) recovery: Recovery,
     pub(crate) limits: BatchLimits,
 }
@@ -148,12 +143,9 @@ impl Feed {
         }
     }
 
-    fn needs(&mut self, record: &Record, is_done: bool) -> Needs {
+    fn needs(&self, record: &Record, is_done: bool) -> Needs {
         if self.filter.as_ref().is_some_and(|filter| !filter.matches(record)) {
             return Needs::NothingFiltered;
-        }
-        if !self.settled_ahead.is_empty() && self.settled_ahead.remove(record.sequence()) {
-            return Needs::NothingDone;
         }
         if is_done {
             return Needs::NothingProcessed;

@@ -106,17 +106,10 @@ impl Handle {
     ///
     /// A host that keeps its specs elsewhere sets [`SubscriptionSpec::with_rewind`] there instead.
     pub fn rewind(&self, collection: &CollectionName, destination: Option<&DestinationId>, to: ClusterTime) {
-        let known = self.status();
-        let stored = |id: &DestinationId| {
-            let of_collection = known.iter().find(|status| status.collection == *collection)?;
-            let status = of_collection
-                .destinations
-                .iter()
-                .find(|status| status.id == *id)?;
-            Some(status.generation)
-        };
+        // Greater than any that an earlier rewind of this kind stored, which may not be loaded yet.
+        let now = u64::try_from(self.clock.now().as_millis()).unwrap_or(0);
         self.change(collection, destination, |spec| {
-            let generation = stored(&spec.id).unwrap_or(0).max(spec.rewind.generation) + 1;
+            let generation = now.max(spec.rewind.generation + 1);
             spec.rewind = Rewind { generation, to };
         });
     }

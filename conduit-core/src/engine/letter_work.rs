@@ -6,7 +6,7 @@ use super::command::{Command, CommandError, Redriven};
 use super::draft::Attempts;
 use super::in_hand::Retry;
 use super::subscription::{End, Subscription};
-use crate::contract::{DeadLetter, LetterSelection, StateError, StoredLetter, WaitingRef};
+use crate::contract::{DeadLetter, LetterSelection, RetryId, StateError, StoredLetter, WaitingRef};
 use crate::value::{Record, RecordKey, WallTime};
 
 /// Most dead letters that are redriven by one commit.
@@ -22,6 +22,8 @@ pub(super) struct LetterWork {
     done: Redriven,
     /// Keys of what was redriven by this command: more of them may follow.
     keys: HashSet<RecordKey>,
+    /// The ids that were set aside for this command, so that what it redrives late waits before what came since.
+    ids: std::ops::Range<u64>,
     blocked: HashMap<RecordKey, Blocked>,
 }
 
@@ -42,8 +44,11 @@ impl LetterWork {
 impl Subscription {
     pub(super) fn begin_command(&mut self, command: Command) {
         let blocked = std::mem::take(&mut self.letter_work.blocked);
+        let count = self.status.letters();
+        let first = self.retries.reserve(count);
         self.letter_work = LetterWork {
             command: Some(command),
+            ids: first.0..first.0 + count,
             blocked,
             ..LetterWork::default()
         };
@@ -136,6 +141,7 @@ impl Subscription {
         let before = self.letter_work.done.redriven;
         for letter in letters {
             if letter.stale && !include_stale {
+                self.letter_work.ids.next();
                 self.letter_work.done.stale += 1;
                 continue;
             }
@@ -146,13 +152,10 @@ impl Subscription {
                 self.letter_work.is_read = true;
                 break;
             }
-            let key = letter.record.key();
-            // It would come after the newer records that wait.
-            if self.retries.has(key) && !self.letter_work.keys.contains(&key) {
+            let on_lanes = on_lanes.get(&letter.record.key()).copied().unwrap_or(0);
+            if !self.redrive(&letter, on_lanes, now) {
                 tracing::info!(subscription = %self.id, letter = letter.id, "a dead letter stays, since newer records of its key wait for a retry");
-                continue;
             }
-            self.redrive(&letter, on_lanes.get(&key).copied().unwrap_or(0), now);
         }
         let redriven = self.letter_work.done.redriven - before;
         self.dead_count.remove(redriven);
@@ -160,30 +163,50 @@ impl Subscription {
         Ok(())
     }
 
-    fn redrive(&mut self, letter: &StoredLetter, on_lanes: usize, now: WallTime) {
+    /// Makes a dead letter wait again; `false` if it would come after newer records of its key.
+    fn redrive(&mut self, letter: &StoredLetter, on_lanes: usize, now: WallTime) -> bool {
         let record = &letter.record;
         let key = record.key();
+        let is_first = !self.retries.has(key);
+        if !is_first && !self.letter_work.keys.contains(&key) {
+            return false;
+        }
+        // As many as there were dead letters: what has become one since is not meant.
+        let Some(id) = self.letter_work.ids.next().map(RetryId) else {
+            self.letter_work.is_read = true;
+            return false;
+        };
+        if !self.retries.put(now, WaitingRef::of(id, record, None)) {
+            return false;
+        }
         self.keys.redriven(key, letter.stale);
-        let id = self.retries.push(now, |id| WaitingRef::of(id, record, None));
         self.draft.park(id, record);
         self.draft.redrive(letter.id);
         let attempts = Attempts::default();
         self.hold_contents(id, record, attempts);
         self.letter_work.keys.insert(key);
         self.letter_work.done.redriven += 1;
-        // What is on the lanes is newer. Whether it gets through decides.
-        if on_lanes > 0 {
+        // What the lanes had of the key when it was parked is newer. Whether it gets through decides.
+        if is_first && on_lanes > 0 {
             self.retries.block(key);
-            let blocked = self.letter_work.blocked.entry(key).or_default();
-            blocked.on_lanes = on_lanes;
-            if !letter.stale {
-                blocked.letters.push(Retry {
-                    id,
-                    attempts,
-                    record: record.clone(),
-                });
-            }
+            self.letter_work.blocked.insert(
+                key,
+                Blocked {
+                    on_lanes,
+                    letters: Vec::new(),
+                },
+            );
         }
+        if let Some(blocked) = self.letter_work.blocked.get_mut(&key)
+            && !letter.stale
+        {
+            blocked.letters.push(Retry {
+                id,
+                attempts,
+                record: record.clone(),
+            });
+        }
+        true
     }
 
     /// A newer record got through: redriven ones of its key that wait for it are stale, and dead letters again.

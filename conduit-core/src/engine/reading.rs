@@ -1,6 +1,5 @@
 //! How a subscription reads: attached to the stream, or keeping its position only.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use super::subscription::{End, Subscription};
 use super::tracker::Arrival;
 use crate::contract::{BatchLimits, SettledAs};
 use crate::delivery::Health;
-use crate::value::{Position, Record, Sequence, WallTime};
+use crate::value::{Position, Record, WallTime};
 
 /// Most records of one read.
 pub(super) const MAX_READ_RECORDS: usize = 1000;
@@ -29,8 +28,8 @@ pub(super) enum Reading {
     On(mpsc::Receiver<FeedEvent>, JoinHandle<()>),
     /// Not any more, and what is being sent has not settled yet.
     Leaving,
-    /// Nothing but the position is kept, and what behind it needs nothing when it is read.
-    Off(HashSet<Sequence>),
+    /// Nothing but the position is kept.
+    Off,
     /// The history after the position is gone.
     Lost,
 }
@@ -40,7 +39,7 @@ impl Reading {
     pub(super) async fn next(&mut self) -> Option<FeedEvent> {
         match self {
             Self::On(events, _) => events.recv().await,
-            Self::Leaving | Self::Off(_) | Self::Lost => std::future::pending().await,
+            Self::Leaving | Self::Off | Self::Lost => std::future::pending().await,
         }
     }
 
@@ -60,6 +59,10 @@ impl Subscription {
     /// and what it read already is called back.
     pub(super) fn follow_health(&mut self) {
         let health = self.health.borrow_and_update().clone();
+        // Lost history is for an operator, whatever the destination does.
+        if matches!(self.reading, Reading::Lost) {
+            return;
+        }
         let now = self.context.clock.now();
         match &health {
             Health::Held(reason) | Health::Trying(reason) => {
@@ -85,24 +88,22 @@ impl Subscription {
     /// Forgets what was read once nothing of it is being sent any more, and reads again once the destination takes records.
     pub(super) fn follow_reading(&mut self) {
         if matches!(self.reading, Reading::Leaving) && !self.in_hand.is_on_lanes() {
-            self.reading = Reading::Off(self.tracker.forget());
+            // What of it needs nothing when it is read again, besides what was not read again yet.
+            self.settled.extend(self.tracker.forget());
+            self.reading = Reading::Off;
         }
-        if !matches!(*self.health.borrow(), Health::Held(_))
-            && let Reading::Off(settled) = &mut self.reading
-        {
-            let settled_ahead = std::mem::take(settled);
-            self.read(settled_ahead);
+        if !matches!(*self.health.borrow(), Health::Held(_)) && matches!(self.reading, Reading::Off) {
+            self.read();
         }
     }
 
-    fn read(&mut self, settled_ahead: HashSet<Sequence>) {
+    fn read(&mut self) {
         let feed = Feed {
             id: self.id.clone(),
             watcher: Arc::clone(&self.context.watcher),
             store: Arc::clone(&self.context.store),
             target: self.target.clone(),
             filter: self.filter.clone(),
-            settled_ahead,
             recovery: self.recovery,
             limits: BatchLimits {
                 max_records: MAX_READ_RECORDS,
@@ -179,16 +180,19 @@ impl Subscription {
         self.tracker.begin_batch(position.stream());
         let mut work = Vec::with_capacity(records.len());
         for (record, needs) in records {
+            let is_settled = !self.settled.is_empty() && self.settled.remove(record.sequence());
             let arrival = match needs {
+                _ if is_settled => Arrival::Settled,
                 Needs::Delivery => Arrival::Unsettled,
-                Needs::NothingFiltered | Needs::NothingDone => Arrival::Settled,
+                Needs::NothingFiltered => Arrival::Settled,
                 Needs::NothingProcessed => Arrival::SettledBefore,
             };
             let index = self.tracker.push(&record, arrival);
             match needs {
+                _ if is_settled => {}
                 Needs::Delivery => work.push((index, record)),
                 Needs::NothingFiltered => self.observe(&record, SettledAs::Filtered, None, now, None),
-                Needs::NothingDone | Needs::NothingProcessed => {}
+                Needs::NothingProcessed => {}
             }
         }
         self.tracker.end_batch(position);

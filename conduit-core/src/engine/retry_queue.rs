@@ -170,18 +170,54 @@ impl RetryQueue {
     /// Keeps a key from being sent until [`finished`](Self::finished) says that it may.
     pub(crate) fn block(&mut self, key: RecordKey) {
         self.running.insert(key);
-        let head = self.by_key.get(&key).and_then(VecDeque::front);
-        if let Some(id) = head
-            && let Some(waiting) = self.waiting.get_mut(id)
-            && let Some(at) = waiting.scheduled.take()
-        {
-            self.due.remove(&(at, *id));
-        }
+        let head = self.by_key.get(&key).and_then(VecDeque::front).copied();
+        self.unschedule(head);
     }
 
     /// Whether records of the key wait.
     pub(crate) fn has(&self, key: RecordKey) -> bool {
         self.by_key.contains_key(&key)
+    }
+
+    /// Sets ids aside for `count` records that are to wait before everything that comes from now on; returns the first.
+    pub(crate) fn reserve(&mut self, count: u64) -> RetryId {
+        let first = RetryId(self.next_id);
+        self.next_id += count;
+        first
+    }
+
+    /// Adds a record under an id that was set aside, in the place of its key's records that the id gives it; `false` if a
+    /// record behind that place is being sent.
+    pub(crate) fn put(&mut self, now: WallTime, entry: WaitingRef) -> bool {
+        let (id, key) = (entry.id, entry.key);
+        let Some(ids) = self.by_key.get(&key) else {
+            self.insert(entry, now);
+            return true;
+        };
+        let at = ids.partition_point(|other| *other < id);
+        if at == 0 && self.running.contains(&key) {
+            return false;
+        }
+        let old_head = ids.front().copied();
+        self.insert(entry, now);
+        if let Some(ids) = self.by_key.get_mut(&key) {
+            ids.pop_back();
+            ids.insert(at, id);
+        }
+        if at == 0 {
+            self.unschedule(old_head);
+            self.schedule_head(key, now);
+        }
+        true
+    }
+
+    fn unschedule(&mut self, id: Option<RetryId>) {
+        if let Some(id) = id
+            && let Some(waiting) = self.waiting.get_mut(&id)
+            && let Some(at) = waiting.scheduled.take()
+        {
+            self.due.remove(&(at, id));
+        }
     }
 
     /// Returns how many keys have a head that was tried before.
@@ -310,6 +346,23 @@ mod tests {
         assert_eq!(queue.next_due(), Some(at(500)));
         queue.remove(head, at(0));
         assert_eq!((queue.next_due(), queue.len(), queue.bytes()), (None, 0, 0));
+    }
+
+    #[test]
+    fn a_record_under_an_id_set_aside_waits_before_what_came_later_unless_that_is_being_sent() {
+        let mut queue = RetryQueue::new(Vec::new());
+        let first = queue.reserve(3);
+        let later = push(&mut queue, A, None);
+        assert!(queue.put(at(0), waiting(RetryId(first.0 + 1), A, None)));
+        assert!(queue.put(at(0), waiting(first, A, None)));
+        let all = vec![first, RetryId(first.0 + 1)];
+        assert_eq!(take(&mut queue, 0), [(A, all.clone())]);
+        for id in all {
+            queue.remove(id, at(0));
+        }
+        queue.finished(A, at(0));
+        assert_eq!(take(&mut queue, 0), [(A, vec![later])]);
+        assert!(!queue.put(at(0), waiting(RetryId(first.0 + 2), A, None)));
     }
 
     #[test]

@@ -205,6 +205,11 @@ impl StatusCell {
         }
     }
 
+    /// Returns how many dead letters there are.
+    pub(crate) fn letters(&self) -> u64 {
+        self.inner().status.dlq_length
+    }
+
     /// Notes that dead letters left their queue.
     pub(crate) fn letters_left(&self, count: u64) {
         let status = &mut self.inner().status;

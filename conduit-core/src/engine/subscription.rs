@@ -1,6 +1,6 @@
 //! One collection's records on their way to one destination.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ use crate::contract::{
     WatchTarget,
 };
 use crate::delivery::{Endpoint, Gate, Health, KeyTable, Lanes, LeaseGuard, RetryPolicy};
-use crate::value::{Position, Record, RecordKey, SubscriptionId, WallTime};
+use crate::value::{Position, Record, RecordKey, Sequence, SubscriptionId, WallTime};
 
 /// Why a subscription ended.
 #[derive(Debug)]
@@ -82,6 +82,8 @@ pub(crate) struct Subscription {
     pub(super) loading: Option<BoxFuture<'static, Loaded>>,
     pub(super) rng: fastrand::Rng,
     pub(super) reading: Reading,
+    /// What is behind the position and needs nothing when it is read.
+    pub(super) settled: HashSet<Sequence>,
     pub(super) recovery: Recovery,
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) health: watch::Receiver<Health>,
@@ -120,7 +122,7 @@ impl Subscription {
             retries.keys(),
             state.poisoned,
         ));
-        let endpoint = context.endpoints.get(spec.sink.endpoint(), &id.to_string());
+        let endpoint = context.endpoints.make(spec.sink.endpoint(), id.to_string());
         let tried = retries.tried_keys();
         if tried >= SUSPICIOUS_KEYS {
             endpoint.suspect(tried);
@@ -164,7 +166,8 @@ impl Subscription {
             committing: None,
             loading: None,
             rng: fastrand::Rng::with_seed(seed),
-            reading: Reading::Off(state.settled_ahead.into_iter().collect()),
+            reading: Reading::Off,
+            settled: state.settled_ahead.into_iter().collect(),
             recovery,
             health: endpoint.health(),
             endpoint,

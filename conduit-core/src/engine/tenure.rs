@@ -149,9 +149,9 @@ impl Tenure {
     /// Keeps a subscription without a task until its spec changes.
     fn rest(&mut self, spec: &SubscriptionSpec, phase: SubscriptionPhase, why: Option<&str>) {
         let now = self.scope.context.clock.now();
-        self.scope
-            .cell(&spec.id)
-            .set_phase(phase, why.map(str::to_owned), now);
+        let cell = self.scope.cell(&spec.id);
+        cell.set_full(false);
+        cell.set_phase(phase, why.map(str::to_owned), now);
         let (stop, _) = StopSource::new();
         let (commands, _) = mpsc::channel(1);
         self.running.insert(
@@ -360,6 +360,10 @@ impl Tenure {
                 });
             }
             Command::Purge { selection, reply } => {
+                let resting: Vec<DestinationId> = meant()
+                    .filter(|(_, running)| running.state == RunState::Resting)
+                    .map(|(id, _)| id.clone())
+                    .collect();
                 let scope = Arc::clone(&self.scope);
                 self.commands.spawn(async move {
                     let ask = |reply| Command::Purge {
@@ -382,6 +386,7 @@ impl Tenure {
                             .map_err(|error| CommandError::of_store(&error))
                         }
                     };
+                    scope.count_letters(&resting).await;
                     let _ = reply.send(purged);
                 });
             }

@@ -6,6 +6,7 @@
 mod harness;
 
 mod configuration;
+mod found_by_review;
 mod hold;
 mod interleavings;
 mod lost_answers;

@@ -92,7 +92,7 @@ async fn a_rewind_keeps_what_waits_from_before_and_drops_what_waits_from_after()
     }
     running.until("d", |status| status.retry_length == 2).await;
     running.handle.rewind(&c(), None, ClusterTime::new(4, 0));
-    running.until("d", |status| status.generation == 1).await;
+    running.until("d", |status| status.generation > 0).await;
     refuses.store(false, Ordering::SeqCst);
     running
         .until("d", |status| {
