@@ -20,7 +20,7 @@ const PROCESSED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 type ProcessedKey = (DestinationId, RecordType, WallTime, EventId);
 
 /// A collection's lease, subscriptions, dead letters and processed ids.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Collection {
     pub(super) lease: Option<LeaseRow>,
     subscriptions: BTreeMap<DestinationId, Subscription>,
@@ -32,7 +32,7 @@ pub(super) struct Collection {
     expiries: VecDeque<(WallTime, ProcessedKey)>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Subscription {
     progress: Progress,
     ahead: BTreeSet<Sequence>,
@@ -40,7 +40,7 @@ struct Subscription {
     poisoned: BTreeSet<RecordKey>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Waiting {
     record: Arc<Record>,
     key: RecordKey,
