@@ -9,4 +9,5 @@ mod configuration;
 mod interleavings;
 mod lost_answers;
 mod order_and_retries;
+mod ordered_calls;
 mod restarts;
