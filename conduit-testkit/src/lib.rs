@@ -4,6 +4,8 @@
 pub mod receiver;
 #[cfg(feature = "servers")]
 pub mod servers;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 pub mod store_suite;
 
 mod recording_sink;
