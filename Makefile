@@ -11,6 +11,10 @@ MINUTES ?= 5
 SEED ?=
 # `make demo ONCE=1` checks that every record came, and ends.
 ONCE ?=
+# `make soak SEEDS=100000` runs so many seeds of the simulator, from START on or from anywhere; GO_ON=1 goes on after a failure.
+SEEDS ?= 10000
+START ?=
+GO_ON ?=
 
 # Where rustup puts cargo, for shells that have not read its setup yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -19,7 +23,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 NOT_BUILT_YET := bench docker-up docker-up-full docker-build docker-down docker-logs docker-status docker-clean
 
 .PHONY: help init build run-api run-worker demo test test-unit test-integration test-coverage test-watch third-party \
-        chaos mutations fmt lint clean need-python need-rust $(NOT_BUILT_YET)
+        soak chaos mutations fmt lint clean need-python need-rust $(NOT_BUILT_YET)
 
 help: ## Lists the commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +58,9 @@ test-coverage: need-python ## Measures what the tests cover, with cargo-llvm-cov
 
 test-watch: need-python ## Runs the unit tests after every change of the sources
 	@$(PYTHON) scripts/watch.py $(PYTHON) scripts/test.py unit $(ARGS)
+
+soak: need-rust ## Runs SEEDS=N further seeds of the simulator, from START=S or from anywhere
+	@SEEDS=$(SEEDS) START=$(START) GO_ON=$(GO_ON) cargo run --release -p conduit-testkit --features simulator --example soak
 
 third-party: need-rust ## Runs the conformance suites on a sink and a store of a crate outside the workspace
 	@$(PYTHON) scripts/third_party.py $(ARGS)

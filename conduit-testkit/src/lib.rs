@@ -16,6 +16,8 @@
 pub mod receiver;
 #[cfg(feature = "servers")]
 pub mod servers;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 pub mod sink_suite;
 pub mod store_suite;
 #[cfg(feature = "proptest")]

@@ -281,9 +281,13 @@ impl Endpoint {
         self.tell(Health::Held(reason.into()));
     }
 
-    /// Lets one call at a time through, for a trial or since a probe was answered.
+    /// Lets one call at a time through, for a trial or since a probe was answered. With an answer, what was seen before counts
+    /// for nothing: only as many failing keys as at first hold it again.
     fn limit(&self, inner: &mut Inner, is_trial: bool) {
         let now = Instant::now();
+        if !is_trial {
+            inner.window = Window::default();
+        }
         inner.number += 1;
         inner.phase = Phase::Limited {
             width: 1,
@@ -324,6 +328,9 @@ impl Endpoint {
         }
         let ends_trial = *is_trial && is_answered;
         *is_trial &= !is_answered;
+        if ends_trial {
+            inner.window = Window::default();
+        }
         if *answered >= *width && !*is_trial {
             *width *= 2;
             *answered = 0;

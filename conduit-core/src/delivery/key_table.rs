@@ -142,16 +142,31 @@ impl KeyTable {
         let mut keys = self.keys();
         *keys.waiting.entry(key).or_insert(0) += 1;
         if !was_stale && let Some(letters) = keys.poisoned.get_mut(&key) {
-            letters.count -= 1;
+            letters.count = letters.count.saturating_sub(1);
             if letters.count == 0 {
                 keys.poisoned.remove(&key);
             }
         }
     }
 
-    /// Notes that there are no dead letters any more.
-    pub(crate) fn forget_poisoned(&self) {
-        self.keys().poisoned.clear();
+    /// Returns the poisoned keys, and how many dead letters poison each.
+    pub(crate) fn poisoned(&self) -> Vec<(RecordKey, u64)> {
+        let keys = self.keys();
+        let counts = keys.poisoned.iter().map(|(key, letters)| (*key, letters.count));
+        counts.collect()
+    }
+
+    /// Notes that so many dead letters are gone.
+    pub(crate) fn forget_poisoned(&self, gone: &[(RecordKey, u64)]) {
+        let mut keys = self.keys();
+        for (key, count) in gone {
+            if let Some(letters) = keys.poisoned.get_mut(key) {
+                letters.count = letters.count.saturating_sub(*count);
+                if letters.count == 0 {
+                    keys.poisoned.remove(key);
+                }
+            }
+        }
     }
 
     /// How many attempts a waiting record of `key` has in all.

@@ -7,7 +7,7 @@ use super::draft::Attempts;
 use super::in_hand::Retry;
 use super::subscription::{End, Subscription};
 use crate::contract::{DeadLetter, LetterSelection, RetryId, StateError, StoredLetter, WaitingRef};
-use crate::value::{Record, RecordKey, WallTime};
+use crate::value::{Record, RecordKey, Sequence, WallTime};
 
 /// Most dead letters that are redriven by one commit.
 const PAGE: usize = 100;
@@ -20,8 +20,8 @@ pub(super) struct LetterWork {
     after: Option<u64>,
     is_read: bool,
     done: Redriven,
-    /// Keys of what was redriven by this command: more of them may follow.
-    keys: HashSet<RecordKey>,
+    /// Keys of what was redriven by this command, each with the last of its records: newer ones may follow.
+    keys: HashMap<RecordKey, Sequence>,
     /// The ids that were set aside for this command, so that what it redrives late waits before what came since.
     ids: std::ops::Range<u64>,
     blocked: HashMap<RecordKey, Blocked>,
@@ -95,14 +95,16 @@ impl Subscription {
 
     async fn purge(&mut self, selection: &LetterSelection) -> Result<u64, StateError> {
         let selection = self.own(selection);
+        let poisoned = self.keys.poisoned();
         let purged = self
             .context
             .store
             .purge_dead_letters(&self.id.collection, &selection)
             .await?;
-        // Of single letters it is not known whose they were: their keys stay poisoned here until one gets through.
+        // Of single letters it is not known whose they were: their keys stay poisoned here until one gets through. What
+        // became a letter meanwhile is still one.
         if selection.ids.is_none() {
-            self.keys.forget_poisoned();
+            self.keys.forget_poisoned(&poisoned);
         }
         self.dead_count.remove(purged);
         self.status.letters_left(purged);
@@ -123,7 +125,7 @@ impl Subscription {
         selection: &LetterSelection,
         include_stale: bool,
     ) -> Result<(), StateError> {
-        let letters = self
+        let mut letters = self
             .context
             .store
             .letters(
@@ -137,6 +139,7 @@ impl Subscription {
         self.letter_work.after = letters.last().map(|letter| letter.id).or(self.letter_work.after);
         let keys: HashSet<RecordKey> = letters.iter().map(|letter| letter.record.key()).collect();
         let on_lanes = self.in_hand.on_lanes(&keys);
+        letters.sort_by(|one, other| one.record.sequence().cmp(other.record.sequence()));
         let now = self.context.clock.now();
         let before = self.letter_work.done.redriven;
         for letter in letters {
@@ -168,7 +171,10 @@ impl Subscription {
         let record = &letter.record;
         let key = record.key();
         let is_first = !self.retries.has(key);
-        if !is_first && !self.letter_work.keys.contains(&key) {
+        let redriven = self.letter_work.keys.get(&key);
+        // One that was given up a second time may lie behind newer ones of its key.
+        let follows = redriven.is_some_and(|last| last < record.sequence());
+        if (!is_first && !follows) || (redriven.is_some() && !follows) {
             return false;
         }
         // As many as there were dead letters: what has become one since is not meant.
@@ -184,7 +190,7 @@ impl Subscription {
         self.draft.redrive(letter.id);
         let attempts = Attempts::default();
         self.hold_contents(id, record, attempts);
-        self.letter_work.keys.insert(key);
+        self.letter_work.keys.insert(key, record.sequence().clone());
         self.letter_work.done.redriven += 1;
         // What the lanes had of the key when it was parked is newer. Whether it gets through decides.
         if is_first && on_lanes > 0 {
@@ -214,7 +220,14 @@ impl Subscription {
         let Some(blocked) = self.letter_work.blocked.get_mut(&newer.key()) else {
             return;
         };
-        for retry in std::mem::take(&mut blocked.letters) {
+        let letters = std::mem::take(&mut blocked.letters);
+        // After a rewind what is on the lanes may be older.
+        let (overtaken, kept) = letters
+            .into_iter()
+            .partition(|retry| retry.record.sequence() < newer.sequence());
+        blocked.letters = kept;
+        let overtaken: Vec<Retry> = overtaken;
+        for retry in overtaken {
             let letter = DeadLetter {
                 record: retry.record.clone(),
                 attempts: 0,
@@ -227,6 +240,13 @@ impl Subscription {
             self.status.letters_came(1);
             self.draft.dead(letter);
             self.leave(&retry, now);
+        }
+    }
+
+    /// Notes that the lanes have one record of the key more.
+    pub(super) fn came_to_lanes(&mut self, key: RecordKey) {
+        if let Some(blocked) = self.letter_work.blocked.get_mut(&key) {
+            blocked.on_lanes += 1;
         }
     }
 

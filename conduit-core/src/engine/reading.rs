@@ -190,7 +190,10 @@ impl Subscription {
             let index = self.tracker.push(&record, arrival);
             match needs {
                 _ if is_settled => {}
-                Needs::Delivery => work.push((index, record)),
+                Needs::Delivery => {
+                    self.came_to_lanes(record.key());
+                    work.push((index, record));
+                }
                 Needs::NothingFiltered => self.observe(&record, SettledAs::Filtered, None, now, None),
                 Needs::NothingProcessed => {}
             }

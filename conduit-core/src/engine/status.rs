@@ -88,6 +88,8 @@ struct Inner {
     window_count: u64,
 }
 
+/// How much later a change's wall time may be than its logical time.
+const CLOCK_TOLERANCE_SECONDS: i64 = 2;
 /// How a rate is averaged.
 const RATE_WINDOW_MS: i64 = 1_000;
 /// The weight of the past fades by this time constant.
@@ -192,8 +194,8 @@ impl StatusCell {
     ) {
         let status = &mut self.inner().status;
         status.position_time = Some(position.time().wall_time());
-        let waiting =
-            waiting.map(|at| ClusterTime::new(u32::try_from(at.as_millis() / 1000).unwrap_or(0), 0));
+        let seconds = waiting.map(|at| at.as_millis() / 1000 - CLOCK_TOLERANCE_SECONDS);
+        let waiting = seconds.map(|at| ClusterTime::new(u32::try_from(at).unwrap_or(0), 0));
         status.low_water_mark = Some(waiting.map_or(position.time(), |at| at.min(position.time())));
         status.generation = generation.unwrap_or(status.generation);
     }

@@ -230,7 +230,7 @@ impl Subscription {
         };
         self.reading.stop().await;
         match end {
-            End::Reload(why) if self.committing.is_some() => End::Uncertain(why),
+            End::Reload(why) | End::Halted(why) if self.committing.is_some() => End::Uncertain(why),
             end => end,
         }
     }

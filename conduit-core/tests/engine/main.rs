@@ -12,5 +12,8 @@ mod interleavings;
 mod lost_answers;
 mod operator;
 mod order_and_retries;
+mod ordered_calls;
 mod restarts;
+mod review_letters;
+mod review_sim;
 mod shares;

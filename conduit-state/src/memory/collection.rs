@@ -21,7 +21,7 @@ const PROCESSED_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 type ProcessedKey = (DestinationId, RecordType, WallTime, EventId);
 
 /// A collection's lease, subscriptions, dead letters and processed ids.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Collection {
     pub(super) lease: Option<LeaseRow>,
     subscriptions: BTreeMap<DestinationId, Subscription>,
@@ -32,14 +32,14 @@ pub(super) struct Collection {
     expiries: VecDeque<(WallTime, ProcessedKey)>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Subscription {
     progress: Progress,
     ahead: BTreeSet<Sequence>,
     waiting: BTreeMap<RetryId, Waiting>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Waiting {
     record: Arc<Record>,
     key: RecordKey,

@@ -10,7 +10,7 @@ use crate::cures::Cures;
 use crate::encoding::dead_letter_tail;
 
 /// Dead letters by growing id, and which keys they poison.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct DeadLetters {
     letters: BTreeMap<u64, (DestinationId, DeadLetter)>,
     last: u64,

@@ -38,7 +38,7 @@ pub struct MemoryStore {
     shared: Arc<Mutex<Shared>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Shared {
     epoch: u64,
     collections: HashMap<CollectionName, Collection>,
@@ -57,6 +57,17 @@ impl MemoryStore {
         Self {
             clock,
             shared: Arc::default(),
+        }
+    }
+
+    /// Makes a store of its own with the state as it is now: the image that a crash would leave. Neither sees what
+    /// happens to the other.
+    #[must_use]
+    pub fn image(&self) -> Self {
+        let state = self.shared().clone();
+        Self {
+            clock: Arc::clone(&self.clock),
+            shared: Arc::new(Mutex::new(state)),
         }
     }
 
