@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use conduit_core::{CollectionName, CollectionStatus, StateError, WorkerId};
-use conduit_state::{ConfigChanges, RedisStore, WorkerStatus};
+use conduit_state::{Announcement, Announcements, RedisStore, WorkerStatus};
 use tokio::sync::watch;
 
 /// How old a published status may be; live workers publish every second.
@@ -24,11 +24,14 @@ struct Shared {
     statuses: Mutex<BTreeMap<WorkerId, Vec<CollectionStatus>>>,
 }
 
+/// Workers with what they say of their collections.
+pub(crate) type Published = Vec<(WorkerId, Vec<CollectionStatus>)>;
+
 /// Yields whenever the configuration may have changed.
 #[derive(Debug)]
 pub(crate) struct Changes {
     local: watch::Receiver<u64>,
-    redis: Option<ConfigChanges>,
+    redis: Option<Announcements>,
 }
 
 impl Bulletin {
@@ -45,12 +48,22 @@ impl Bulletin {
 
     /// Tells that a collection's configuration changed. A Redis that is down is no error: workers poll.
     pub(crate) async fn tell_change(&self, collection: &CollectionName) {
-        self.shared.changes.send_modify(|count| *count += 1);
+        self.tell_change_here();
         if let Some(redis) = &self.shared.redis
             && let Err(error) = redis.publish_config_change(collection).await
         {
             tracing::warn!(%collection, %error, "the change is not announced: workers see it at their next poll");
         }
+    }
+
+    /// Tells this process alone that there is something new in the configuration.
+    pub(crate) fn tell_change_here(&self) {
+        self.shared.changes.send_modify(|count| *count += 1);
+    }
+
+    /// What connects this process to others, if anything does.
+    pub(crate) fn redis(&self) -> Option<&Arc<RedisStore>> {
+        self.shared.redis.as_ref()
     }
 
     pub(crate) fn changes(&self) -> Changes {
@@ -60,7 +73,7 @@ impl Bulletin {
                 .shared
                 .redis
                 .as_ref()
-                .map(|redis| redis.subscribe_config_changes()),
+                .map(|redis| redis.subscribe_announcements()),
         }
     }
 
@@ -92,14 +105,20 @@ impl Bulletin {
 
     /// Returns what every live worker says of its collections.
     pub(crate) async fn statuses(&self) -> Result<Vec<(WorkerId, CollectionStatus)>, StateError> {
-        let Some(redis) = &self.shared.redis else {
-            let statuses = self.statuses_here();
-            let all = statuses.iter();
-            let each =
-                all.flat_map(|(worker, own)| own.iter().map(|status| (worker.clone(), status.clone())));
-            return Ok(each.collect());
-        };
-        Ok(read_statuses(redis.statuses().await?))
+        let published = self.published().await?.into_iter();
+        let each = published.flat_map(|(worker, own)| {
+            let named = move |status| (worker.clone(), status);
+            own.into_iter().map(named)
+        });
+        Ok(each.collect())
+    }
+
+    /// Returns every live worker with what it says, be that nothing.
+    pub(crate) async fn published(&self) -> Result<Published, StateError> {
+        match &self.shared.redis {
+            Some(redis) => Ok(read_statuses(redis.statuses().await?)),
+            None => Ok(self.statuses_here().clone().into_iter().collect()),
+        }
     }
 
     fn statuses_here(&self) -> std::sync::MutexGuard<'_, BTreeMap<WorkerId, Vec<CollectionStatus>>> {
@@ -113,34 +132,36 @@ impl Bulletin {
 impl Changes {
     /// Waits for the next sign of a change. Cancel-safe.
     pub(crate) async fn next(&mut self) {
-        let local = self.local.changed();
-        match &mut self.redis {
-            Some(redis) => tokio::select! {
-                _ = local => {}
-                _ = redis.next() => {}
-            },
+        let Some(redis) = &mut self.redis else {
             // The sender lives as long as the process's bulletin.
-            None => drop(local.await),
+            return drop(self.local.changed().await);
+        };
+        loop {
+            let told = tokio::select! {
+                _ = self.local.changed() => return,
+                told = redis.next() => told,
+            };
+            if !matches!(told, Announcement::Command(_)) {
+                return;
+            }
         }
     }
 }
 
-fn read_statuses(published: Vec<WorkerStatus>) -> Vec<(WorkerId, CollectionStatus)> {
-    let mut all = Vec::new();
-    for published in published {
-        // A worker that is silent is gone, or will say something else.
-        if published.age > LONGEST_SILENCE {
-            continue;
-        }
+fn read_statuses(published: Vec<WorkerStatus>) -> Published {
+    // A worker that is silent is gone, or will say something else.
+    let live = published
+        .into_iter()
+        .filter(|published| published.age <= LONGEST_SILENCE);
+    let read = |published: WorkerStatus| {
         // A worker of another version may say what this one does not understand.
-        match serde_json::from_str::<Vec<CollectionStatus>>(&published.status) {
-            Ok(own) => all.extend(own.into_iter().map(|status| (published.worker.clone(), status))),
-            Err(error) => {
-                tracing::debug!(worker = %published.worker, %error, "a status is not understood");
-            }
-        }
-    }
-    all
+        let own = serde_json::from_str(&published.status).unwrap_or_else(|error| {
+            tracing::debug!(worker = %published.worker, %error, "a status is not understood");
+            Vec::new()
+        });
+        (published.worker, own)
+    };
+    live.map(read).collect()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod catalog;
 mod dev_mongod;
 mod environment;
 mod health;
+mod letter_order;
 mod logging;
 mod metrics;
 mod mongo_clients;

@@ -2,6 +2,7 @@
 
 use conduit_core::{
     CollectionStatus, Observer, QueueLengths, SettledAs, Settlement, SubscriptionId, SubscriptionPhase,
+    WallTime,
 };
 use prometheus::{
     Encoder, Error, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts,
@@ -115,12 +116,17 @@ fn register_states(
         "conduit_last_error_timestamp_seconds",
         "When a delivery last failed, in seconds since the epoch.",
     )?;
+    let held = times(
+        "conduit_hold_since_timestamp_seconds",
+        "Since when a destination that fails as a whole is held, in seconds since the epoch; 0 while it is not.",
+    )?;
     registry.register(Box::new(active.clone()))?;
     registry.register(Box::new(streams.clone()))?;
     registry.register(Box::new(retry.clone()))?;
     registry.register(Box::new(dead.clone()))?;
     registry.register(Box::new(lag.clone()))?;
     registry.register(Box::new(error.clone()))?;
+    registry.register(Box::new(held.clone()))?;
     // A handful of streams; no gauge loses precision.
     #[allow(clippy::cast_precision_loss)]
     streams.set(open_streams as f64);
@@ -144,12 +150,20 @@ fn register_states(
                 lag.with_label_values(&labels).set(seconds);
             }
             if let Some(at) = status.last_error_time {
-                #[allow(clippy::cast_precision_loss)]
-                error
-                    .with_label_values(&labels)
-                    .set(at.as_millis() as f64 / 1000.0);
+                error.with_label_values(&labels).set(seconds(at));
             }
+            let since = match status.phase {
+                SubscriptionPhase::Holding => seconds(status.since),
+                _ => 0.0,
+            };
+            held.with_label_values(&labels).set(since);
         }
     }
     Ok(())
+}
+
+/// Seconds since the epoch, to the millisecond.
+#[allow(clippy::cast_precision_loss)]
+fn seconds(at: WallTime) -> f64 {
+    at.as_millis() as f64 / 1000.0
 }

@@ -23,9 +23,10 @@ use crate::catalog::Catalog;
 use crate::dev_mongod::DevMongod;
 use crate::environment::{Environment, Role, StateChoice};
 use crate::health::Health;
+use crate::logging;
 use crate::metrics::Metrics;
 use crate::mongo_clients::MongoClients;
-use crate::{logging, worker::Worker};
+use crate::worker::{Marks, Worker};
 
 /// How soon after the end of its MongoDB a signal counts as the reason of both.
 const SIGNAL_GRACE: Duration = Duration::from_secs(1);
@@ -224,6 +225,7 @@ impl Server {
                 handle: conduit.handle(),
                 client: HttpClient::new().map_err(|error| fail(error.to_string()))?,
                 sync_interval: environment.sync_interval,
+                marks: Marks::default(),
             };
             Some((conduit, worker))
         } else {
@@ -235,7 +237,7 @@ impl Server {
             health: health.clone(),
             metrics,
             bulletin: bulletin.clone(),
-            engine,
+            engine: engine.clone(),
             idle: role
                 .has_api()
                 .then(|| Idle::new(catalog.clone(), Arc::clone(&store))),
@@ -253,6 +255,8 @@ impl Server {
             health: health.clone(),
             writing: Arc::default(),
             deletions: Arc::default(),
+            watcher: MongoWatcher::new(clients.streams.clone()),
+            engine: engine.as_ref().map(|(handle, _)| handle.clone()),
         };
         let (port, routes) = match role.has_api() {
             true => (environment.port, api_routes(app.clone(), probes)),
@@ -339,14 +343,14 @@ fn run_engine(
 ) -> JoinHandle<Result<(), EngineDied>> {
     let worker = Arc::new(worker);
     tokio::spawn(async move {
-        let following = tokio::spawn({
+        let working = tokio::spawn({
             let worker = Arc::clone(&worker);
-            async move { worker.follow().await }
+            async move { tokio::join!(worker.follow(), worker.run_errands(), worker.keep_marks()) }
         });
         let (stop_publishing, stopped) = oneshot::channel();
         let publishing = tokio::spawn(async move { worker.publish_status(stopped).await });
         let ended = conduit.run_until(raised(shutdown)).await;
-        following.abort();
+        working.abort();
         let _ = stop_publishing.send(());
         if let Err(error) = publishing.await {
             tracing::error!(%error, "the task that publishes the status died");

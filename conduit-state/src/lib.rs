@@ -33,4 +33,4 @@ pub use idempotency::Idempotency;
 #[cfg(feature = "memory")]
 pub use memory::MemoryStore;
 #[cfg(feature = "redis")]
-pub use redis::{ConfigChange, ConfigChanges, RedisSettings, RedisStore, WorkerStatus};
+pub use redis::{Announcement, Announcements, ClaimedCommand, RedisSettings, RedisStore, WorkerStatus};

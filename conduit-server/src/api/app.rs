@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use conduit_core::StateStore;
-use conduit_mongo::{AdminField, CollectionAdmin, CollectionLayout, StoredImages};
+use conduit_core::{Handle, StateStore};
+use conduit_mongo::{AdminField, CollectionAdmin, CollectionLayout, MongoWatcher, StoredImages};
 use tokio::sync::{Mutex, Notify};
 
 use super::auth::Tokens;
@@ -28,6 +28,10 @@ pub(crate) struct App {
     pub(crate) writing: Arc<Mutex<()>>,
     /// Told of every deletion that begins, so that it is finished whatever becomes of the request.
     pub(crate) deletions: Arc<Notify>,
+    /// Tells what MongoDB's history holds still.
+    pub(crate) watcher: MongoWatcher,
+    /// This process's own engine, if it has one.
+    pub(crate) engine: Option<Handle>,
 }
 
 impl App {

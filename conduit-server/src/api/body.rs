@@ -1,6 +1,6 @@
 //! Reads request bodies.
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 
@@ -17,6 +17,22 @@ const JSON_TYPES: [&str; 2] = ["application/json", "application/merge-patch+json
 /// # Errors
 /// 413 for one over 1 MiB, 415 for one that says it is not JSON, 400 for one that is not JSON.
 pub(crate) async fn read_json(headers: &HeaderMap, body: Body) -> Result<Value, Problem> {
+    parse(&read_bytes(headers, body).await?)
+}
+
+/// Reads a JSON body; none at all is an empty object.
+///
+/// # Errors
+/// As [`read_json`].
+pub(crate) async fn read_optional_json(headers: &HeaderMap, body: Body) -> Result<Value, Problem> {
+    let bytes = read_bytes(headers, body).await?;
+    if bytes.is_empty() {
+        return Ok(Value::Object(serde_json::Map::new()));
+    }
+    parse(&bytes)
+}
+
+async fn read_bytes(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     let declared = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
@@ -42,14 +58,17 @@ pub(crate) async fn read_json(headers: &HeaderMap, body: Body) -> Result<Value, 
         .await
         .ok()
         .filter(|bytes| bytes.len() <= MAX_BYTES);
-    let bytes = read.ok_or_else(|| {
+    read.ok_or_else(|| {
         Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "body_too_large",
             "a body can have 1 MiB at most",
         )
-    })?;
-    serde_json::from_slice(&bytes)
+    })
+}
+
+fn parse(bytes: &[u8]) -> Result<Value, Problem> {
+    serde_json::from_slice(bytes)
         .map_err(|error| Problem::bad_request("invalid_json", format!("the body is not JSON: {error}")))
 }
 

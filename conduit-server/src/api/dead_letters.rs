@@ -1,13 +1,22 @@
 //! The dead letters of a collection.
 
+use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use conduit_core::{DestinationId, LetterSelection};
+use serde_json::{Value, json};
 
 use super::app::App;
-use super::parameters::Page;
+use super::body::read_optional_json;
+use super::orders::{carry_out, no_worker};
+use super::parameters::{NoParameters, Page, Selection};
 use super::path::Name;
 use super::problem::Problem;
+use super::steering::{check_destination, stream_disabled};
+use crate::catalog::{Faults, Fields};
+use crate::letter_order::{LetterAnswer, LetterOrder};
 
 /// Lists dead letters, oldest first. The cursor is the id of the last one shown.
 pub(crate) async fn list(
@@ -39,4 +48,124 @@ fn id_of(item: &str) -> Option<u64> {
         id: u64,
     }
     serde_json::from_str::<Item>(item).ok().map(|item| item.id)
+}
+
+/// Sends dead letters again.
+pub(crate) async fn redrive(
+    State(app): State<App>,
+    Name(name): Name,
+    _: NoParameters,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let (selection, include_stale) = read_redrive(read_optional_json(&headers, body).await?)?;
+    let entry = app.entry(&name).await?;
+    if !entry.is_active() {
+        return Err(stream_disabled());
+    }
+    if let Some(destination) = &selection.destination {
+        check_destination(&entry, destination.as_str())?;
+    }
+    let order = LetterOrder::Redrive {
+        selection,
+        include_stale,
+    };
+    match carry_out(&app, &entry.config.collection_name, &order).await? {
+        Some(LetterAnswer::Redriven(redriven)) => {
+            tracing::info!(
+                collection = name,
+                redriven = redriven.redriven,
+                stale = redriven.stale,
+                "dead letters are sent again"
+            );
+            Ok((StatusCode::ACCEPTED, Json(redriven)).into_response())
+        }
+        _ => Err(no_worker()),
+    }
+}
+
+fn read_redrive(body: Value) -> Result<(LetterSelection, bool), Faults> {
+    let mut faults = Faults::default();
+    let Some(mut fields) = Fields::of(body, "", &mut faults) else {
+        return Err(faults);
+    };
+    let destination = fields.string("destination").and_then(|text| {
+        let id = DestinationId::new(text);
+        id.map_err(|_| fields.fault("destination", "is no id of a destination"))
+            .ok()
+    });
+    let ids = fields.array("ids").map(|values| {
+        if values.is_empty() {
+            fields.fault("ids", "cannot be empty: leave it out for all");
+        }
+        let read = |(index, value): (usize, Value)| {
+            let id = value.as_u64();
+            if id.is_none() {
+                fields.fault(
+                    &format!("ids[{index}]"),
+                    "must be the id of a dead letter, a number",
+                );
+            }
+            id
+        };
+        values.into_iter().enumerate().filter_map(read).collect()
+    });
+    let include_stale = fields.boolean("include_stale", false);
+    fields.finish("ids, destination, include_stale");
+    faults.or((LetterSelection { destination, ids }, include_stale))
+}
+
+/// Drops dead letters.
+pub(crate) async fn purge(
+    State(app): State<App>,
+    Name(name): Name,
+    Selection(selection): Selection,
+) -> Result<Json<Value>, Problem> {
+    let entry = app.entry(&name).await?;
+    let collection = &entry.config.collection_name;
+    let order = LetterOrder::Purge {
+        selection: selection.clone(),
+    };
+    let is_run = entry.is_active() && (app.engine.is_some() || !app.bulletin.published().await?.is_empty());
+    let answer = match is_run {
+        true => carry_out(&app, collection, &order).await?,
+        false => None,
+    };
+    let purged = match answer {
+        Some(LetterAnswer::Purged(purged)) => purged,
+        // Nobody works with them.
+        _ => app.store.purge_dead_letters(collection, &selection).await?,
+    };
+    tracing::info!(collection = name, purged, "dead letters were purged");
+    Ok(Json(json!({ "purged": purged })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(body: Value) -> Vec<String> {
+        let faults = read_redrive(body).unwrap_err().into_list();
+        faults.into_iter().map(|fault| fault.field).collect()
+    }
+
+    #[test]
+    fn a_redrive_is_of_all_of_some_or_of_one_destination() {
+        let (all, stale) = read_redrive(json!({})).unwrap();
+        assert_eq!((all, stale), (LetterSelection::default(), false));
+        let (some, stale) = read_redrive(json!({"ids": [3, 1], "include_stale": true})).unwrap();
+        assert_eq!((some.ids, stale), (Some(vec![3, 1]), true));
+        let (one, _) = read_redrive(json!({"destination": "d"})).unwrap();
+        assert_eq!(one.destination, DestinationId::new("d").ok());
+    }
+
+    #[test]
+    fn whatever_else_a_redrive_says_is_a_fault_at_its_place() {
+        assert_eq!(
+            places(json!({"ids": [1, "2"], "destination": "A b", "include_stale": 1, "all": true})),
+            ["destination", "ids[1]", "include_stale", "all"]
+        );
+        assert_eq!(places(json!({"ids": []})), ["ids"]);
+        assert_eq!(places(json!([])), ["(body)"]);
+    }
 }

@@ -8,12 +8,16 @@ mod collections;
 mod dead_letters;
 mod deletions;
 mod idle;
+mod orders;
 mod parameters;
 mod path;
+mod pauses;
 mod probes;
 mod problem;
+mod rewinds;
 mod service;
 mod status;
+mod steering;
 
 pub(crate) use app::App;
 pub(crate) use auth::Tokens;

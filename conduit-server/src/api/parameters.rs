@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use conduit_core::{DestinationId, LetterSelection};
 use url::form_urlencoded;
 
 use super::problem::Problem;
@@ -26,6 +27,46 @@ pub(crate) struct Page {
     pub(crate) limit: usize,
     /// The id of the last item that was shown before.
     pub(crate) after: Option<u64>,
+}
+
+/// No parameters.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NoParameters;
+
+/// `?destination=ID`; all of a collection's without it.
+#[derive(Clone, Debug)]
+pub(crate) struct OneDestination(pub(crate) Option<String>);
+
+/// `?destination=ID`, `?ids=1,2` or both: which dead letters are meant.
+#[derive(Clone, Debug)]
+pub(crate) struct Selection(pub(crate) LetterSelection);
+
+impl<S: Send + Sync> FromRequestParts<S> for NoParameters {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut faults = Faults::default();
+        read(parts.uri.query(), &[], &mut faults);
+        Ok(faults.or(Self)?)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for OneDestination {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut faults = Faults::default();
+        let mut values = read(parts.uri.query(), &["destination"], &mut faults);
+        Ok(faults.or(Self(values.remove("destination")))?)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Selection {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self(read_selection(parts.uri.query())?))
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Discard {
@@ -57,10 +98,11 @@ fn read(query: Option<&str>, known: &[&'static str], faults: &mut Faults) -> BTr
     let mut values = BTreeMap::new();
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         let Some(known_name) = known.iter().find(|known| **known == name) else {
-            faults.add(
-                name,
-                format!("unknown query parameter; known here: {}", known.join(", ")),
-            );
+            let message = match known {
+                [] => "unknown query parameter; there are none here".to_owned(),
+                known => format!("unknown query parameter; known here: {}", known.join(", ")),
+            };
+            faults.add(name, message);
             continue;
         };
         if values.insert(*known_name, value.into_owned()).is_some() {
@@ -103,6 +145,40 @@ fn read_page(query: Option<&str>) -> Result<Page, Faults> {
         }
     };
     faults.or(Page { limit, after })
+}
+
+fn read_selection(query: Option<&str>) -> Result<LetterSelection, Faults> {
+    let mut faults = Faults::default();
+    let pairs = || form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    // Ids may come as one list or one by one.
+    let others = pairs().filter(|(name, _)| name != "ids");
+    let others = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(others)
+        .finish();
+    let mut values = read(Some(&others), &["destination", "ids"], &mut faults);
+    let destination = values.remove("destination").and_then(|text| {
+        let id = DestinationId::new(text);
+        id.map_err(|_| faults.add("destination", "is no id of a destination"))
+            .ok()
+    });
+    let lists: Vec<String> = pairs()
+        .filter(|(name, _)| name == "ids")
+        .map(|(_, list)| list.into_owned())
+        .collect();
+    let ids: Result<Vec<u64>, _> = lists
+        .iter()
+        .flat_map(|list| list.split(','))
+        .map(|id| id.trim().parse())
+        .collect();
+    let ids = match (lists.is_empty(), ids) {
+        (true, _) => None,
+        (false, Ok(ids)) => Some(ids),
+        (false, Err(_)) => {
+            faults.add("ids", "must be ids of dead letters, such as 1,2");
+            None
+        }
+    };
+    faults.or(LetterSelection { destination, ids })
 }
 
 #[cfg(test)]
@@ -153,5 +229,24 @@ mod tests {
         assert_eq!(read_page(None), Ok(Page { limit, after }));
         let (limit, after) = (1000, Some(7));
         assert_eq!(read_page(Some("cursor=7&limit=1000")), Ok(Page { limit, after }));
+    }
+
+    #[test]
+    fn dead_letters_are_selected_by_destination_and_ids_listed_or_repeated() {
+        let selection = |query| read_selection(query).unwrap();
+        assert_eq!(selection(None), LetterSelection::default());
+        assert_eq!(
+            selection(Some("ids=1,2&ids=7&destination=d")),
+            LetterSelection {
+                destination: DestinationId::new("d").ok(),
+                ids: Some(vec![1, 2, 7]),
+            }
+        );
+        assert_eq!(places(read_selection(Some("ids=1,x"))), ["ids"]);
+        assert_eq!(places(read_selection(Some("ids="))), ["ids"]);
+        assert_eq!(
+            places(read_selection(Some("destination=a&destination=b&id=3"))),
+            ["destination", "id"]
+        );
     }
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use conduit_core::{CollectionStatus, Handle};
 use conduit_mongo::MongoWatcher;
 
 use super::app::App;
 use super::idle::Idle;
 use super::problem::Problem;
-use super::{auth, availability, collections, dead_letters, deletions, probes, status};
+use super::{auth, availability, collections, dead_letters, deletions, pauses, probes, rewinds, status};
 use crate::bulletin::Bulletin;
 use crate::health::Health;
 use crate::metrics::Metrics;
@@ -75,8 +75,12 @@ pub(crate) fn api_routes(app: App, probes: Probes) -> Router {
         .route("/api/collections/{name}/status", get(status::one))
         .route(
             "/api/collections/{name}/dlq",
-            get(dead_letters::list).delete(not_implemented),
+            get(dead_letters::list).delete(dead_letters::purge),
         )
+        .route("/api/collections/{name}/dlq/redrive", post(dead_letters::redrive))
+        .route("/api/collections/{name}/pause", post(pauses::pause))
+        .route("/api/collections/{name}/resume", post(pauses::resume))
+        .route("/api/collections/{name}/rewind", post(rewinds::rewind))
         .route("/api/status", get(status::all))
         .route_layer(axum::middleware::from_fn_with_state(
             app.clone(),
@@ -84,10 +88,6 @@ pub(crate) fn api_routes(app: App, probes: Probes) -> Router {
         ))
         .with_state(app.clone());
     let to_come = Router::new()
-        .route("/api/collections/{name}/pause", any(not_implemented))
-        .route("/api/collections/{name}/resume", any(not_implemented))
-        .route("/api/collections/{name}/rewind", any(not_implemented))
-        .route("/api/collections/{name}/dlq/redrive", any(not_implemented))
         .route("/api/collections/{name}/tail", any(not_implemented))
         .route("/api/collections/{name}/test", any(not_implemented))
         .route("/api/filters/test", any(not_implemented))

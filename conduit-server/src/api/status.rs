@@ -15,6 +15,9 @@ use super::problem::Problem;
 use crate::catalog::{Destination, Entry};
 use crate::timestamp::rfc3339;
 
+/// Why a stream that is to be paused is not quite yet.
+const DRAINING: &str = "what is in hand is being finished";
+
 pub(crate) async fn all(State(app): State<App>) -> Result<Json<Vec<Value>>, Problem> {
     let mut entries = app.catalog.list().await?;
     entries.retain(|entry| entry.deleting.is_none());
@@ -27,10 +30,23 @@ pub(crate) async fn one(State(app): State<App>, Name(name): Name) -> Result<Json
     Ok(Json(shown.into_iter().next().unwrap_or_default()))
 }
 
+/// Shows a collection whose configuration was changed just now; as far as it is known, since the change stands whatever
+/// else is down.
+pub(super) async fn after_change(app: &App, entry: &Entry) -> Value {
+    if let Ok(shown) = show_all(app, std::slice::from_ref(entry)).await {
+        return shown.into_iter().next().unwrap_or_default();
+    }
+    show(&View::of(entry, &[]), &HashMap::new(), app.role.has_worker())
+}
+
 /// Shows collections; the queues of destinations that no worker speaks of are looked up in one trip for all.
 async fn show_all(app: &App, entries: &[Entry]) -> Result<Vec<Value>, Problem> {
-    let statuses = app.bulletin.statuses().await?;
-    let has_worker = app.role.has_worker() || !statuses.is_empty();
+    let published = app.bulletin.published().await?;
+    let has_worker = app.role.has_worker() || !published.is_empty();
+    let of_worker = |(worker, own): (WorkerId, Vec<CollectionStatus>)| {
+        own.into_iter().map(move |status| (worker.clone(), status))
+    };
+    let statuses: Vec<(WorkerId, CollectionStatus)> = published.into_iter().flat_map(of_worker).collect();
     let views: Vec<View<'_>> = entries.iter().map(|entry| View::of(entry, &statuses)).collect();
     let unknown: Vec<SubscriptionId> = views.iter().flat_map(View::unknown).collect();
     let lengths = app.store.lengths(&unknown).await?;
@@ -88,7 +104,9 @@ fn show(view: &View<'_>, lengths: &HashMap<SubscriptionId, QueueLengths>, has_wo
         .destinations
         .iter()
         .map(|destination| match view.find(destination) {
-            Some(status) if entry.is_active() => show_running(destination, status),
+            Some(status) if entry.is_active() => {
+                show_running(destination, status, entry.is_paused(&destination.id))
+            }
             Some(status) => {
                 let lengths = QueueLengths {
                     waiting: status.retry_length,
@@ -109,17 +127,24 @@ fn show(view: &View<'_>, lengths: &HashMap<SubscriptionId, QueueLengths>, has_wo
     })
 }
 
-fn show_running(destination: &Destination, status: &SubscriptionStatus) -> Value {
-    let state = match status.phase {
-        SubscriptionPhase::Starting => "starting",
-        SubscriptionPhase::Streaming => "streaming",
-        SubscriptionPhase::CatchingUp => "catching_up",
-        SubscriptionPhase::WaitingForLease => "waiting_for_lease",
-        SubscriptionPhase::Halted => "halted",
+fn show_running(destination: &Destination, status: &SubscriptionStatus, is_paused: bool) -> Value {
+    use SubscriptionPhase::{CatchingUp, Halted, Holding, Paused, Starting, Streaming, WaitingForLease};
+    let reason = status.reason.as_deref();
+    // The worker follows what is wanted a moment later.
+    let (state, reason) = match (status.phase, is_paused) {
+        (Starting | Streaming | CatchingUp | Holding, true) => ("paused", Some(DRAINING)),
+        (Starting, false) => ("starting", reason),
+        (Streaming, false) => ("streaming", reason),
+        (CatchingUp, false) => ("catching_up", reason),
+        (Holding, false) => ("holding", reason),
+        (Paused, true) => ("paused", reason),
+        (Paused, false) => ("starting", None),
+        (WaitingForLease, _) => ("waiting_for_lease", reason),
+        (Halted, _) => ("halted", reason),
     };
     let time = |time: Option<WallTime>| time.map(rfc3339);
     let mut shown = json!({
-        "id": destination.id, "type": destination.kind, "state": state, "reason": status.reason,
+        "id": destination.id, "type": destination.kind, "state": state, "reason": reason,
         "since": rfc3339(status.since), "lag_seconds": status.lag_seconds, "position_time": time(status.position_time),
         "delivered": status.delivered, "filtered": status.filtered, "retried": status.retried,
         "dead_lettered": status.dead_lettered, "retry_length": status.retry_length, "dlq_length": status.dlq_length,
@@ -138,6 +163,7 @@ fn show_running(destination: &Destination, status: &SubscriptionStatus) -> Value
 fn show_idle(entry: &Entry, destination: &Destination, lengths: QueueLengths, has_worker: bool) -> Value {
     let (state, reason) = match (entry.is_active(), has_worker) {
         (false, _) => ("disabled", None),
+        (true, _) if entry.is_paused(&destination.id) => ("paused", None),
         (true, true) => ("starting", None),
         (true, false) => ("starting", Some("no worker is running")),
     };

@@ -5,12 +5,16 @@ mod destination;
 mod endpoint;
 mod entry;
 mod faults;
+mod mark;
+mod steering;
 mod store;
 
 pub(crate) use collection_config::CollectionConfig;
 pub(crate) use destination::Destination;
 pub(crate) use entry::{Deletion, Entry};
-pub(crate) use faults::{Fault, Faults, parse_duration};
+pub(crate) use faults::{Fault, Faults, Fields, parse_duration};
+pub(crate) use mark::Mark;
+pub(crate) use steering::MarkUpdate;
 pub(crate) use store::{Catalog, CatalogError};
 
 /// Where the configuration lives, in the database whose collections are watched.

@@ -44,7 +44,8 @@ impl std::fmt::Display for CatalogError {
 /// The stored configuration, read and written with majority, so that nothing that was answered is rolled back.
 #[derive(Clone, Debug)]
 pub(crate) struct Catalog {
-    entries: Collection<Document>,
+    pub(super) database: Database,
+    pub(super) entries: Collection<Document>,
 }
 
 impl Catalog {
@@ -54,6 +55,7 @@ impl Catalog {
             .write_concern(WriteConcern::majority())
             .build();
         Self {
+            database: database.clone(),
             entries: database.collection_with_options(CATALOG_COLLECTION, options),
         }
     }
@@ -172,7 +174,9 @@ fn update(old: Option<&Entry>, config: &CollectionConfig, version: i64) -> Resul
     for old in old.iter().flat_map(|old| &old.config.destinations) {
         let stays = config.stream_enabled && config.destinations.iter().any(|new| new.id == old.id);
         if !stays {
-            end.insert(format!("streams.{}", old.id), "");
+            for kept in ["streams", "paused", "rewinds", "marks"] {
+                end.insert(format!("{kept}.{}", old.id), "");
+            }
         }
     }
     if !begin.is_empty() {

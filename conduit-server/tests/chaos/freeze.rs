@@ -22,6 +22,10 @@ const FROZEN: Duration = LEASE_TIME.saturating_mul(2);
 /// How long each answer takes in the test: so long that requests come in waves, with silence between, and that the worker
 /// that takes over has nothing to commit before the thaw: then only its epoch keeps the frozen one's commit out.
 const ANSWER: Duration = Duration::from_millis(2_500);
+/// How long nobody hands a collection over that is where it belongs: workers hear of each other every second.
+const SHARED: Duration = Duration::from_secs(3);
+/// How long a worker that takes a lease needs at least until it sends something.
+const OPENING: Duration = Duration::from_millis(20);
 /// How long after the thaw it is watched.
 const WATCHED: Duration = Duration::from_millis(1_500);
 /// How much of it has to be silent at the freeze.
@@ -123,6 +127,28 @@ impl Scene {
         }
     }
 
+    /// Starts two workers and waits until they have shared out the collection; the one whose it is comes first. After a
+    /// freeze it becomes its again.
+    async fn sharing_workers(&self) -> (Server, Server, Mark) {
+        let (one, other) = (self.worker().await, self.worker().await);
+        let deadline = Instant::now() + PATIENCE;
+        let (mut held, mut since) = (self.lease().await, Instant::now());
+        while held.is_none() || since.elapsed() < SHARED {
+            assert!(Instant::now() < deadline, "{}\n{}", one.log(), other.log());
+            sleep(Duration::from_millis(20)).await;
+            let now = self.lease().await;
+            if now != held {
+                (held, since) = (now, Instant::now());
+            }
+        }
+        let held = held.unwrap();
+        if held.process == one.pid() {
+            (one, other, held)
+        } else {
+            (other, one, held)
+        }
+    }
+
     async fn until_noted(&self, count: usize) {
         let deadline = Instant::now() + PATIENCE;
         while self.destination.noted() < count {
@@ -187,7 +213,8 @@ fn freeze(worker: &Server) {
 }
 
 /// GIVEN a worker with requests in hand and many more to send, frozen between two waves; WHEN the other has taken its
-/// lease and it is thawed, its requests being answered; THEN it sends nothing, and no commit of it is applied.
+/// lease and it is thawed, its requests being answered; THEN it sends nothing before it
+/// has the lease again, and no commit of it under the old one is applied.
 ///
 /// A receiver reads what is in its socket at once. So what it has read to the end after the thaw, in the silence before
 /// the freeze not having come, was written after the thaw.
@@ -200,9 +227,7 @@ async fn a_worker_frozen_for_twice_the_lease_time_sends_and_commits_nothing_afte
         to: ANSWER,
     };
     let slow = scene.destination.upset(slow);
-    let first = scene.worker().await;
-    let held = scene.until_holds(&first).await;
-    let second = scene.worker().await;
+    let (first, second, held) = scene.sharing_workers().await;
     scene.insert(0..records).await;
     scene.until_silent_amid_a_wave().await;
 
@@ -212,23 +237,30 @@ async fn a_worker_frozen_for_twice_the_lease_time_sends_and_commits_nothing_afte
     assert!(taken.epoch > held.epoch);
     sleep(FROZEN.saturating_sub(frozen.elapsed())).await;
     let before = scene.position().await;
-    assert_eq!(Mark::of_position(&before), Some(held));
+    assert!(Mark::of_position(&before).is_some_and(|mark| mark.epoch <= held.epoch));
     let thawed = Instant::now();
     signal(first.pid(), "CONT");
+    // The other hands it back in the end: until then, and from then on under another epoch.
+    let mut regained = None;
     while thawed.elapsed() < WATCHED {
-        assert_eq!(scene.lease().await, Some(taken.clone()));
+        let lease = scene.lease().await;
+        if lease.as_ref() != Some(&taken) {
+            regained = regained.or(Some(Instant::now()));
+            assert!(lease.is_none_or(|lease| lease.epoch > taken.epoch));
+        }
         let position = scene.position().await;
-        let is_new = Mark::of_position(&position) == Some(taken.clone());
+        let is_new = Mark::of_position(&position).is_some_and(|mark| mark.epoch >= taken.epoch);
         assert!(is_new || position == before, "{position}\n{before}");
         sleep(Duration::from_millis(5)).await;
     }
+    let regained = regained.unwrap_or_else(Instant::now) - OPENING;
     until_said(&first, &LOST, 1).await;
     scene.destination.calm(slow);
     scene.until_noted(usize::try_from(records).unwrap()).await;
-    assert_eq!(Mark::of_position(&scene.position().await), Some(taken.clone()));
-    let sent = scene.sent_after(first.pid(), frozen).await;
+    let mut sent = scene.sent_after(first.pid(), frozen).await;
+    sent.retain(|arrival| arrival.at < regained);
     assert!(sent.is_empty(), "{sent:?}\n{}", first.log());
-    assert!(scene.sent_after(second.pid(), frozen).await.len() > 400);
+    assert!(!scene.sent_after(second.pid(), frozen).await.is_empty());
 
     // It is there for the next time.
     assert!(second.stop().await.success());

@@ -177,6 +177,15 @@ impl Server {
         text
     }
 
+    /// How much memory it has in use.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.process.id().unwrap());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.unwrap().trim().trim_end_matches("kB").trim();
+        kilobytes.parse::<u64>().unwrap() * 1024
+    }
+
     /// Ends it as a crash does.
     pub(crate) async fn kill(mut self) {
         self.process.kill().await.unwrap();

@@ -3,14 +3,20 @@
 // The helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod forms;
 mod harness;
 
 mod chaos;
 mod collections;
 mod configuration;
+mod dead_letters;
 mod delivery;
+mod holds;
 mod outages;
+mod pauses;
 mod readme;
 mod requests;
+mod rewinds;
+mod sharing;
 mod start;
 mod state;

@@ -8,6 +8,7 @@ use url::Url;
 pub(super) struct Endpoint {
     uri: Uri,
     shown: String,
+    server: String,
 }
 
 impl Endpoint {
@@ -30,8 +31,14 @@ impl Endpoint {
         url.set_fragment(None);
         let uri: Uri = url.as_str().parse().map_err(|_| NOT_A_URL)?;
         url.set_query(None);
+        // Both are there: an http URL has a host, and its scheme a port.
+        let (host, port) = (
+            url.host_str().unwrap_or_default(),
+            url.port_or_known_default().unwrap_or_default(),
+        );
         Ok(Self {
             uri,
+            server: format!("{}://{host}:{port}", url.scheme()),
             shown: url.into(),
         })
     }
@@ -45,6 +52,11 @@ impl Endpoint {
     pub(super) fn shown(&self) -> &str {
         &self.shown
     }
+
+    /// Returns the server that requests go to: scheme, host and port, the port always written out.
+    pub(super) fn server(&self) -> &str {
+        &self.server
+    }
 }
 
 #[cfg(test)]
@@ -56,6 +68,18 @@ mod tests {
         let endpoint = Endpoint::parse("HTTPS://Example.com:443/a b?k=v#part").unwrap();
         assert_eq!(endpoint.uri().to_string(), "https://example.com/a%20b?k=v");
         assert_eq!(endpoint.shown(), "https://example.com/a%20b");
+    }
+
+    #[test]
+    fn a_server_is_named_by_scheme_host_and_port_alone() {
+        for (text, server) in [
+            ("HTTPS://Example.com/a?key=secret#part", "https://example.com:443"),
+            ("https://example.com:443/b", "https://example.com:443"),
+            ("http://example.com", "http://example.com:80"),
+            ("http://[::1]:9000/x", "http://[::1]:9000"),
+        ] {
+            assert_eq!(Endpoint::parse(text).unwrap().server(), server, "{text}");
+        }
     }
 
     #[test]

@@ -149,6 +149,11 @@ impl Sink for HttpSink {
         }
     }
 
+    /// The server, `scheme://host:port`: all paths of it are held together.
+    fn endpoint(&self) -> Option<String> {
+        Some(self.endpoint.server().to_owned())
+    }
+
     async fn deliver(&self, batch: &RecordBatch) -> Result<Delivery, SinkError> {
         let [record] = batch.records() else {
             return Err(SinkError::rejected(format!(

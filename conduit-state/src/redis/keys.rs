@@ -20,11 +20,16 @@
 //! | `cdc:state:processed` | hash | hour → how many processed keys were written in it, also of collections forgotten since |
 //! | `cdc:state:status:<worker>` | string | what a worker says of itself |
 //! | `cdc:state:workers` | sorted set | workers by the moment of their last status |
+//! | `cdc:state:commands` | hash | id → a command that nobody claimed yet: `at` (ms), `collection`, `command` |
+//! | `cdc:state:answers` | hash | id → when a command was answered (ms), a blank, the answer |
+//! | `cdc:state:last-command` | string | how many commands there were |
 
 use conduit_core::{CollectionName, ProcessedId, SubscriptionId};
 
 /// The channel on which changes of the configuration are told.
 pub(super) const CONFIG_CHANGE: &str = "cdc:config-change";
+/// The channel on which workers are told of commands.
+pub(super) const COMMANDS_CHANNEL: &str = "cdc:state:commands";
 
 pub(super) fn resume(subscription: &SubscriptionId) -> String {
     format!(

@@ -1,7 +1,8 @@
 //! State in Redis.
 
+mod announcements;
+mod commands;
 mod commit;
-mod config_changes;
 mod dead_letters;
 mod error;
 mod forget;
@@ -15,7 +16,8 @@ mod settings;
 mod status;
 mod store;
 
-pub use config_changes::{ConfigChange, ConfigChanges};
+pub use announcements::{Announcement, Announcements};
+pub use commands::ClaimedCommand;
 pub use settings::RedisSettings;
 pub use status::WorkerStatus;
 pub use store::RedisStore;

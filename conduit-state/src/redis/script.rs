@@ -29,6 +29,11 @@ scripts! {
     PURGE = "lua/letters.lua" "lua/purge.lua";
     PUT_STATUS = "lua/put_status.lua";
     STATUSES = "lua/statuses.lua";
+    PUT_COMMAND = "lua/put_command.lua";
+    CLAIM_COMMANDS = "lua/claim_commands.lua";
+    WITHDRAW_COMMAND = "lua/withdraw_command.lua";
+    PUT_ANSWER = "lua/put_answer.lua";
+    TAKE_ANSWER = "lua/take_answer.lua";
 }
 
 impl Script {

@@ -2,7 +2,7 @@
 
 use conduit_core::{CollectionName, StateError, StateErrorKind};
 
-use super::config_changes::ConfigChanges;
+use super::announcements::Announcements;
 use super::keys::CONFIG_CHANGE;
 use super::reply::text;
 use super::store::RedisStore;
@@ -43,10 +43,11 @@ impl RedisStore {
             .map(drop)
     }
 
-    /// Listens for changes of the configuration, over a connection of its own that is made again when it breaks.
+    /// Listens for changes of the configuration and for commands, over a connection of its own that is made again when it
+    /// breaks.
     #[must_use]
-    pub fn subscribe_config_changes(&self) -> ConfigChanges {
-        ConfigChanges::new(self.link().client().clone(), self.settings().connect_timeout)
+    pub fn subscribe_announcements(&self) -> Announcements {
+        Announcements::new(self.link().client().clone(), self.settings().connect_timeout)
     }
 }
 

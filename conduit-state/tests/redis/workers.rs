@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use conduit_core::WorkerId;
-use conduit_state::{ConfigChange, RedisSettings, RedisStore};
+use conduit_state::{Announcement, RedisSettings, RedisStore};
 use conduit_testkit::servers::RedisServer;
+use conduit_testkit::store_suite::collection;
 
 use crate::scene::{ask, users};
 
@@ -12,15 +13,15 @@ use crate::scene::{ask, users};
 async fn configuration_changes_are_heard_also_after_the_server_was_away() {
     let mut server = RedisServer::start().await.unwrap();
     let store = RedisStore::connect(&server.uri(), RedisSettings::default()).unwrap();
-    let mut changes = store.subscribe_config_changes();
-    assert_eq!(changes.next().await, ConfigChange::Unknown);
+    let mut changes = store.subscribe_announcements();
+    assert_eq!(changes.next().await, Announcement::Unknown);
     store.publish_config_change(&users().collection).await.unwrap();
-    assert_eq!(changes.next().await, ConfigChange::Of("users".into()));
+    assert_eq!(changes.next().await, Announcement::ConfigChange("users".into()));
     server.stop().await.unwrap();
     let (change, ()) = tokio::join!(changes.next(), async { server.restart().await.unwrap() });
-    assert_eq!(change, ConfigChange::Unknown);
+    assert_eq!(change, Announcement::Unknown);
     ask::<()>(&server, &["PUBLISH", "cdc:config-change", "posts"]).await;
-    assert_eq!(changes.next().await, ConfigChange::Of("posts".into()));
+    assert_eq!(changes.next().await, Announcement::ConfigChange("posts".into()));
 }
 
 #[tokio::test]
@@ -45,4 +46,53 @@ async fn statuses_are_those_of_workers_that_spoke_lately() {
         ask::<u64>(&server, &["EXISTS", "cdc:state:status:w2", "cdc:state:status:w3"]).await,
         0
     );
+}
+
+#[tokio::test]
+async fn a_command_is_claimed_once_by_whoever_holds_its_collection_and_answered_once() {
+    let server = RedisServer::start().await.unwrap();
+    let store = RedisStore::connect(&server.uri(), RedisSettings::default()).unwrap();
+    let mut heard = store.subscribe_announcements();
+    assert_eq!(heard.next().await, Announcement::Unknown);
+    let (users, posts) = (users().collection, collection("posts"));
+    let first = store.put_command(&users, "one").await.unwrap();
+    let second = store.put_command(&users, "two").await.unwrap();
+    assert_eq!(heard.next().await, Announcement::Command("users".into()));
+    assert!(store.claim_commands(&[posts]).await.unwrap().is_empty());
+    let both = [users];
+    let (one, two) = tokio::join!(store.claim_commands(&both), store.claim_commands(&both));
+    let claimed = [one.unwrap(), two.unwrap()].concat();
+    let claimed: Vec<(&str, &str)> = claimed.iter().map(|c| (&*c.id, &*c.command)).collect();
+    assert_eq!(claimed, [(&*first, "one"), (&*second, "two")]);
+    assert!(!store.withdraw_command(&first).await.unwrap());
+    assert_eq!(store.take_answer(&first).await.unwrap(), None);
+    store.put_answer(&first, "7 of\n7").await.unwrap();
+    assert_eq!(
+        store.take_answer(&first).await.unwrap().as_deref(),
+        Some("7 of\n7")
+    );
+    assert_eq!(store.take_answer(&first).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn commands_and_answers_that_nobody_wants_any_more_are_dropped_without_an_expiry() {
+    let server = RedisServer::start().await.unwrap();
+    let store = RedisStore::connect(&server.uri(), RedisSettings::default()).unwrap();
+    let both = [users().collection];
+    let withdrawn = store.put_command(&both[0], "withdrawn").await.unwrap();
+    assert!(store.withdraw_command(&withdrawn).await.unwrap());
+    let old = r#"{"at":"1000","collection":"users","command":"old"}"#;
+    ask::<()>(
+        &server,
+        &["HSET", "cdc:state:commands", "1000-9", old, "x", "not JSON"],
+    )
+    .await;
+    ask::<()>(&server, &["HSET", "cdc:state:answers", "1000-8", "1000 old"]).await;
+    store.put_command(&both[0], "lives").await.unwrap();
+    assert_eq!(ask::<i64>(&server, &["TTL", "cdc:state:commands"]).await, -1);
+    let claimed = store.claim_commands(&both).await.unwrap();
+    assert_eq!(claimed.len(), 1, "{claimed:?}");
+    store.put_answer(&claimed[0].id, "done").await.unwrap();
+    assert_eq!(ask::<u64>(&server, &["EXISTS", "cdc:state:commands"]).await, 0);
+    assert_eq!(ask::<u64>(&server, &["HLEN", "cdc:state:answers"]).await, 1);
 }

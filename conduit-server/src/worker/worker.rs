@@ -10,11 +10,10 @@ use conduit_core::{
 };
 use conduit_sinks::http::{HttpClient, HttpConfig, HttpSink};
 
+use super::marks::Marks;
 use crate::bulletin::Bulletin;
 use crate::catalog::{Catalog, CatalogError, Destination, Entry};
 
-/// How often the status is published.
-const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 /// How soon a configuration that could not be read is asked for again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -27,6 +26,7 @@ pub(crate) struct Worker {
     pub(crate) handle: Handle,
     pub(crate) client: HttpClient,
     pub(crate) sync_interval: Duration,
+    pub(crate) marks: Marks,
 }
 
 /// What the worker remembers between two looks at the configuration.
@@ -45,6 +45,7 @@ impl Worker {
     pub(crate) async fn follow(&self) {
         let mut changes = self.bulletin.changes();
         let mut memory = Memory::default();
+        self.say_first_word().await;
         loop {
             let wait = match self.look(&mut memory).await {
                 Ok(()) if memory.retired.is_empty() => self.sync_interval,
@@ -70,6 +71,7 @@ impl Worker {
         let listing = tokio::spawn(async move { catalog.list().await }).await;
         let entries = listing.unwrap_or_else(|_died| Err(CatalogError::Changed))?;
         memory.is_failing = false;
+        self.marks.learn(&entries);
         let specs = entries
             .iter()
             .filter(|entry| entry.is_active())
@@ -101,7 +103,12 @@ impl Worker {
                     let mut subscription = SubscriptionSpec::new(destination.id.clone(), sink)
                         .with_start(start)
                         .with_revision(destination.revision())
-                        .with_retry(RetryPolicy::with_max_retries(destination.max_retries));
+                        .with_retry(RetryPolicy::with_max_retries(destination.max_retries))
+                        .with_rewind(entry.rewind_of(&destination.id))
+                        .paused(entry.is_paused(&destination.id));
+                    if let Some(mark) = entry.mark_of(&destination.id) {
+                        subscription = subscription.with_low_water_mark(mark.time);
+                    }
                     if !destination.wants_all_types() {
                         subscription = subscription.with_filter(TypeFilter(destination.event_types.clone()));
                     }
@@ -173,23 +180,5 @@ impl Worker {
         }
         memory.retired = still;
         memory.known = present;
-    }
-
-    /// Publishes the status every second, and takes it back in the end.
-    pub(crate) async fn publish_status(&self, stop: tokio::sync::oneshot::Receiver<()>) {
-        let worker = self.handle.worker().clone();
-        let mut stop = std::pin::pin!(stop);
-        loop {
-            if let Err(error) = self.bulletin.put_status(&worker, self.handle.status()).await {
-                tracing::debug!(%error, "the status is not published");
-            }
-            tokio::select! {
-                _ = &mut stop => break,
-                () = tokio::time::sleep(STATUS_INTERVAL) => {}
-            }
-        }
-        if let Err(error) = self.bulletin.drop_status(&worker).await {
-            tracing::debug!(%error, "the status stays until it is too old");
-        }
     }
 }

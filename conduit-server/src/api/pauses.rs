@@ -1,0 +1,76 @@
+//! Pauses streams, and lets them go on.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use conduit_core::{DestinationId, SubscriptionPhase};
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use super::app::App;
+use super::parameters::OneDestination;
+use super::path::Name;
+use super::problem::Problem;
+use super::status;
+use super::steering::{Change, steer};
+use crate::catalog::Entry;
+
+/// How long the worker may take to follow before the answer says what it is doing still.
+const PATIENCE: Duration = Duration::from_secs(5);
+const INTERVAL: Duration = Duration::from_millis(50);
+
+pub(crate) async fn pause(
+    State(app): State<App>,
+    Name(name): Name,
+    OneDestination(destination): OneDestination,
+) -> Result<Json<Value>, Problem> {
+    set_paused(&app, &name, destination.as_deref(), true).await
+}
+
+pub(crate) async fn resume(
+    State(app): State<App>,
+    Name(name): Name,
+    OneDestination(destination): OneDestination,
+) -> Result<Json<Value>, Problem> {
+    set_paused(&app, &name, destination.as_deref(), false).await
+}
+
+async fn set_paused(
+    app: &App,
+    name: &str,
+    destination: Option<&str>,
+    is_paused: bool,
+) -> Result<Json<Value>, Problem> {
+    let (entry, meant) = steer(app, name, destination, &Change::Paused(is_paused)).await?;
+    tracing::info!(collection = name, destinations = ?meant, is_paused, "streams were paused or resumed");
+    until_followed(app, &entry, &meant, is_paused).await;
+    Ok(Json(status::after_change(app, &entry).await))
+}
+
+/// Waits until the worker that holds the collection does what is wanted, but not long: a call in hand may take its time.
+async fn until_followed(app: &App, entry: &Entry, meant: &[DestinationId], is_paused: bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        // Where nobody is there to follow there is nothing to wait for.
+        let Ok(published) = app.bulletin.published().await else {
+            return;
+        };
+        if published.is_empty() && app.engine.is_none() {
+            return;
+        }
+        let name = &entry.config.collection_name;
+        let holder = published.iter().find_map(|(worker, own)| {
+            own.iter()
+                .find(|status| status.collection == *name && status.holder.as_ref() == Some(worker))
+        });
+        let follows = |id: &DestinationId| {
+            let known = holder.and_then(|status| status.destinations.iter().find(|known| known.id == *id));
+            known.is_some_and(|known| (known.phase == SubscriptionPhase::Paused) == is_paused)
+        };
+        if meant.iter().all(follows) {
+            return;
+        }
+        sleep(INTERVAL).await;
+    }
+}

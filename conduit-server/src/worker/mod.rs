@@ -1,0 +1,10 @@
+//! The part of the server that feeds the engine: what to run, who else there is, what operators want, how far it came.
+
+mod errands;
+mod marks;
+mod presence;
+#[allow(clippy::module_inception)]
+mod worker;
+
+pub(crate) use marks::Marks;
+pub(crate) use worker::Worker;
