@@ -185,7 +185,7 @@ pub trait Dispatcher: fmt::Debug + Send + Sync + 'static {
     fn recall(&self);
 
     /// Stops: calls in hand may finish until `deadline`, everything else settles as [`Outcome::Unattempted`]. Returns
-    /// when every receipt is settled.
+    /// when every receipt is settled. Cancel-safe; called again, the nearer deadline counts.
     async fn drain(&self, deadline: Instant);
 }
 

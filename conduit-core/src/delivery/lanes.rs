@@ -2,14 +2,14 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::sync::{Mutex, Semaphore, mpsc, watch};
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::Instant;
 
 use super::Gate;
@@ -28,7 +28,11 @@ pub struct Lanes {
     input: mpsc::UnboundedSender<Input>,
     room: Arc<Semaphore>,
     max_room: u32,
-    stop: Mutex<Option<(oneshot::Sender<Instant>, JoinHandle<()>)>>,
+    /// Until when calls in hand may finish; `None` while it runs.
+    deadline: watch::Sender<Option<Instant>>,
+    abort: AbortHandle,
+    /// Until its end was seen.
+    task: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl fmt::Debug for Lanes {
@@ -60,7 +64,7 @@ impl Lanes {
     ) -> Self {
         let concurrency = sink.limits().concurrency.max(1);
         let (input, work) = mpsc::unbounded_channel();
-        let (stop, stopped) = oneshot::channel();
+        let (deadline, stopped) = watch::channel(None);
         let max_room = u32::try_from(room.max(1)).unwrap_or(u32::MAX >> 4);
         let room = Arc::new(Semaphore::new(max_room as usize));
         // A quarter of the calls is kept for chains, so that retries that hang cannot stop the lanes, nor the lanes
@@ -77,7 +81,9 @@ impl Lanes {
             input,
             room,
             max_room,
-            stop: Mutex::new(Some((stop, task))),
+            deadline,
+            abort: task.abort_handle(),
+            task: Mutex::new(Some(task)),
         }
     }
 }
@@ -102,21 +108,22 @@ impl Dispatcher for Lanes {
 
     async fn drain(&self, deadline: Instant) {
         self.room.close();
-        let stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some((stop, task)) = stop {
-            let _ = stop.send(deadline);
-            if let Err(error) = task.await {
+        self.deadline.send_modify(|known| {
+            *known = Some(known.map_or(deadline, |known| known.min(deadline)));
+        });
+        let mut task = self.task.lock().await;
+        if let Some(running) = &mut *task {
+            if let Err(error) = running.await {
                 tracing::error!(%error, "the lanes of a subscription died");
             }
+            *task = None;
         }
     }
 }
 
 impl Drop for Lanes {
     fn drop(&mut self) {
-        if let Some((_, task)) = self.stop.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            task.abort();
-        }
+        self.abort.abort();
     }
 }
 
@@ -134,13 +141,21 @@ struct Runner {
 }
 
 impl Runner {
-    async fn run(mut self, mut input: mpsc::UnboundedReceiver<Input>, mut stop: oneshot::Receiver<Instant>) {
-        let deadline = loop {
+    async fn run(
+        mut self,
+        mut input: mpsc::UnboundedReceiver<Input>,
+        mut deadline: watch::Receiver<Option<Instant>>,
+    ) {
+        loop {
             // Stop first, so that a drain is not held up by work; finished calls before new work, so that lanes
             // do not idle.
             tokio::select! {
                 biased;
-                deadline = &mut stop => break deadline,
+                changed = deadline.changed() => match changed {
+                    Ok(()) => break,
+                    // Whoever went without a word gives no time: its records are unsettled, which is safe.
+                    Err(_gone) => return,
+                },
                 Some((origin, settled)) = self.calls.next(), if !self.calls.is_empty() => {
                     self.room.add_permits(settled);
                     if let Origin::Lane(lane) = origin {
@@ -154,16 +169,22 @@ impl Runner {
                 },
                 else => return,
             }
-        };
-        // Whoever went without a word gets no time: its records are unsettled, which is safe.
-        let Ok(deadline) = deadline else { return };
+        }
         self.shared.gate().close();
         input.close();
         for lane in &mut self.lanes {
             lane.queue.clear();
         }
-        let finish = async { while self.calls.next().await.is_some() {} };
-        let _ = tokio::time::timeout_at(deadline, finish).await;
+        while !self.calls.is_empty() {
+            let until = deadline.borrow_and_update().unwrap_or_else(Instant::now);
+            tokio::select! {
+                biased;
+                // The deadline may be drawn nearer.
+                _ = deadline.changed() => {}
+                () = tokio::time::sleep_until(until) => break,
+                _ = self.calls.next() => {}
+            }
+        }
         // Everything that is dropped here comes back as not attempted, since its receipts are.
     }
 

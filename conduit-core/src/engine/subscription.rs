@@ -204,7 +204,11 @@ impl Subscription {
             // destination does and what operators want; new records last, so that memory is given back before more is taken.
             let turn = tokio::select! {
                 biased;
-                deadline = stop.stopped() => break self.finish(deadline).await,
+                deadline = stop.stopped() => break tokio::select! {
+                    biased;
+                    () = &mut lost => End::Fenced,
+                    end = self.finish(deadline) => end,
+                },
                 () = &mut lost => break End::Fenced,
                 Some(committed) = poll_opt(&mut self.committing) => self.on_committed(committed),
                 Some(loaded) = poll_opt(&mut self.loading) => self.on_loaded(loaded).await,
@@ -229,6 +233,8 @@ impl Subscription {
             }
         };
         self.reading.stop().await;
+        // Nothing of it may still be in hand when somebody starts again.
+        self.dispatcher.drain(Instant::now()).await;
         match end {
             End::Reload(why) | End::Halted(why) if self.committing.is_some() => End::Uncertain(why),
             end => end,

@@ -21,6 +21,8 @@ use crate::value::DestinationId;
 
 /// How long to wait before a subscription that ended by itself is started again.
 const RESTART_WAIT: Duration = Duration::from_millis(500);
+/// How long subscriptions may take to end when the lease is lost.
+const ABANDON_PATIENCE: Duration = Duration::from_secs(1);
 /// Most commands that wait for one subscription.
 const MAX_COMMANDS: usize = 4;
 /// So many updates of the spec after the lease was taken decide about state that the spec does not know: the first may
@@ -408,7 +410,11 @@ impl Tenure {
 
     /// Ends everything at once: somebody else has the lease, so nothing of ours may go out or be committed any more.
     pub(super) async fn abandon(mut self) {
-        self.tasks.shutdown().await;
+        // They see it themselves, and end with nothing in hand; one that waits for something else is cut off.
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(ABANDON_PATIENCE, ended).await.is_err() {
+            self.tasks.shutdown().await;
+        }
         self.scope.keeper.drop_lease(&self.scope.name);
     }
 }

@@ -331,7 +331,7 @@ impl Simulation {
 
     /// The store comes back older than it was. Leases that it knows nothing of any more must have run out by then.
     fn restore(&mut self, back: usize) {
-        let away = self.plan.settings.lease_time + 2 * MAX_STEP;
+        let away = self.plan.settings.lease_time + 3 * MAX_STEP;
         self.store.restore(back, away);
     }
 

@@ -252,7 +252,7 @@ impl StateStore for StoreLink {
     async fn open(&self, request: &OpenRequest) -> Result<Opened, StateError> {
         let passage = self.go().await?;
         let mut request = request.clone();
-        request.lease_time += MAX_STEP;
+        request.lease_time += 2 * MAX_STEP;
         let opened = self.server.store().open(&request).await?;
         if let (Opened::Taken { lease, .. }, Some(collection)) =
             (&opened, names::number_of_collection(&request.collection))
@@ -287,7 +287,11 @@ impl StateStore for StoreLink {
         lease_time: Duration,
     ) -> Result<Vec<Result<(), StateError>>, StateError> {
         let passage = self.go().await?;
-        let answers = self.server.store().renew(leases, lease_time + MAX_STEP).await?;
+        let answers = self
+            .server
+            .store()
+            .renew(leases, lease_time + 2 * MAX_STEP)
+            .await?;
         self.come_back(passage).await?;
         Ok(answers)
     }

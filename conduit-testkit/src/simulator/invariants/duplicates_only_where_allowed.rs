@@ -36,7 +36,10 @@ impl Invariant for DuplicatesOnlyWhereAllowed {
                 answers,
                 ..
             } => {
-                self.note_answers(world, *session, *life, answers);
+                // What a removed destination still had in hand is nobody's any more.
+                if !world.lives[*life].has_ended {
+                    self.note_answers(world, *session, *life, answers);
+                }
                 Ok(())
             }
             Happening::LeaseTaken {

@@ -24,6 +24,9 @@ pub(in super::super) struct EveryRetryEnds {
     failures: HashMap<(usize, usize), u32>,
     /// When it failed last, and under which lease.
     failed: HashMap<(usize, usize), (Duration, Holder)>,
+    /// Records that failed last because their destination did as a whole: that is no attempt during a hold, so it is not
+    /// stored.
+    failed_in_outage: HashSet<(usize, usize)>,
     undeliverable: HashSet<(usize, usize)>,
     /// Destinations that the store set back, or refused a commit of.
     starting_again: HashSet<usize>,
@@ -40,8 +43,19 @@ impl Invariant for EveryRetryEnds {
                 ..
             } => {
                 let destination = world.lives[*life].destination;
+                // What follows a throttled record of its key in the same call goes out again with that one, whatever was
+                // said of it.
+                let mut throttled = HashSet::new();
                 for (record, answer) in answers {
-                    self.note_answer(seen, (destination, *record), *session, *answer);
+                    let key = world.records[*record].key();
+                    if matches!(answer, Answer::Failed(SinkErrorKind::Throttled { .. }, _)) {
+                        throttled.insert(key);
+                    }
+                    if throttled.contains(&key) {
+                        *self.failures.entry((destination, *record)).or_insert(0) += 1;
+                    } else {
+                        self.note_answer(seen, (destination, *record), *session, *answer);
+                    }
                 }
                 Ok(())
             }
@@ -71,9 +85,11 @@ impl Invariant for EveryRetryEnds {
                 Ok(())
             }
             Happening::Loaded { destination, .. } => {
-                if self.starting_again.remove(destination) {
-                    self.failed.retain(|(of, _), _| of != destination);
-                }
+                let is_set_back = self.starting_again.remove(destination);
+                let in_outage = &self.failed_in_outage;
+                self.failed.retain(|place, _| {
+                    place.0 != *destination || (!is_set_back && !in_outage.contains(place))
+                });
                 Ok(())
             }
             Happening::End => check_end(world),
@@ -100,6 +116,10 @@ impl EveryRetryEnds {
                 // One that failed for an older one's sake waits for that one only.
                 if let Some(holder) = holder.filter(|_| cause != Cause::OlderRecord) {
                     self.failed.insert(place, (seen.at, holder));
+                    self.failed_in_outage.remove(&place);
+                    if cause == Cause::Outage {
+                        self.failed_in_outage.insert(place);
+                    }
                 }
                 if kind == SinkErrorKind::Undeliverable {
                     self.undeliverable.insert(place);

@@ -1,6 +1,6 @@
 //! Records of a key are taken in the order of their changes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use conduit_core::{RecordKey, SinkErrorKind};
 
@@ -21,6 +21,9 @@ pub(in super::super) struct OrderPerKey {
     calls: HashMap<(Session, usize, RecordKey), u64>,
     /// Records that came back from their last call in vain, and whether they were refused for good.
     failed: HashMap<(usize, usize), Finality>,
+    /// Destinations that the store set back, and nobody loaded since: a worker that an older store still knows may send what
+    /// it has in hand until its first commit is refused.
+    set_back: HashSet<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +59,12 @@ impl Invariant for OrderPerKey {
                     self.note_answer((*life, *record), *answer);
                 }
                 for (record, answer) in answers {
-                    if *answer == Answer::DeliveredOutOfTurn {
+                    // One that lost its lease meanwhile was taken long before.
+                    let collection = world.destinations[world.lives[*life].destination].plan.collection;
+                    let is_holder = world
+                        .holder(collection)
+                        .is_some_and(|holder| holder.session == *session);
+                    if *answer == Answer::DeliveredOutOfTurn && is_holder {
                         self.check_out_of_turn(world, *life, *record, answers)?;
                     }
                     let place = (*session, *life, world.records[*record].key());
@@ -71,6 +79,14 @@ impl Invariant for OrderPerKey {
                 record,
                 out_of_turn: false,
             } => self.check_taken(world, *life, *record),
+            Happening::Restored { .. } => {
+                self.set_back.extend(0..world.destinations.len());
+                Ok(())
+            }
+            Happening::Loaded { destination, .. } => {
+                self.set_back.remove(destination);
+                Ok(())
+            }
             Happening::End => self.check_end(world),
             _ => Ok(()),
         }
@@ -150,6 +166,9 @@ impl OrderPerKey {
         let taken = self.keys.entry((life, key)).or_default();
         let last = taken.last.replace(record);
         let is_first = taken.in_turn.insert(record);
+        if self.set_back.contains(&world.lives[life].destination) {
+            return Ok(());
+        }
         let skipped = open_records(world, life, key, |other| {
             let passed_over = last.is_some_and(|last| other > last);
             other < record && (passed_over || (is_first && !taken.in_turn.contains(&other)))
