@@ -174,7 +174,7 @@ impl Subscription {
         let redriven = self.letter_work.keys.get(&key);
         // One that was given up a second time may lie behind newer ones of its key.
         let follows = redriven.is_some_and(|last| last < record.sequence());
-        if (!is_first && !follows) || (redriven.is_some() && !follows) {
+        if !follows && (redriven.is_some() || !is_first) {
             return false;
         }
         // As many as there were dead letters: what has become one since is not meant.
