@@ -8,8 +8,8 @@ use fastrand::Rng;
 use crate::cluster::{LEASE_TIME, WORKERS};
 use crate::mood::Mood;
 
-/// The longest that a destination refuses everything, so that five retries outlast it.
-const LONGEST_OUTAGE: Duration = Duration::from_secs(9);
+/// The longest that a destination refuses everything: a tenth of the whole, within these.
+const LONGEST_OUTAGE: (Duration, Duration) = (Duration::from_secs(9), Duration::from_secs(30));
 /// How long a destination is left alone after that, so that what waits gets through.
 const OUTAGE_REST: Duration = Duration::from_secs(9);
 /// How long a server that was killed takes at most, by plan, to be back.
@@ -60,6 +60,7 @@ pub(crate) fn schedule(
     longest_pause: Duration,
 ) -> Vec<Planned> {
     let mut rng = Rng::with_seed(seed);
+    let longest_outage = (length / 10).clamp(LONGEST_OUTAGE.0, LONGEST_OUTAGE.1);
     let mut free = FreeFrom::new(destinations);
     let mut deck = Vec::new();
     let mut planned = Vec::new();
@@ -71,7 +72,7 @@ pub(crate) fn schedule(
         }
         // The first of the deck whose turn it can be.
         let drawn = deck.iter().enumerate().find_map(|(place, &kind)| {
-            let what = draw(kind, destinations, &mut rng);
+            let what = draw(kind, destinations, longest_outage, &mut rng);
             free.take(&what, at).then_some((place, what))
         });
         if let Some((place, what)) = drawn {
@@ -85,7 +86,7 @@ pub(crate) fn schedule(
 
 const KINDS: u8 = 17;
 
-fn draw(kind: u8, destinations: usize, rng: &mut Rng) -> Disturbance {
+fn draw(kind: u8, destinations: usize, longest_outage: Duration, rng: &mut Rng) -> Disturbance {
     let lease = |times: f64| LEASE_TIME.mul_f64(times);
     let worker = rng.usize(0..WORKERS);
     let down = between(rng, Duration::from_millis(50), lease(1.4));
@@ -112,7 +113,7 @@ fn draw(kind: u8, destinations: usize, rng: &mut Rng) -> Disturbance {
             Disturbance::Receiver {
                 destination: (!is_everywhere).then(|| rng.usize(0..destinations)),
                 mood: Mood::draw(kind - 10, rng),
-                lasts: between(rng, Duration::from_secs(1), LONGEST_OUTAGE),
+                lasts: between(rng, Duration::from_secs(1), longest_outage),
             }
         }
     }
