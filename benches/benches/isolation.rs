@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bson::{Document, doc};
 use conduit_core::{CollectionSpec, Conduit, DestinationId, SubscriptionSpec, Watcher};
@@ -20,6 +20,7 @@ use conduit_testkit::receiver::{Answer, Receiver};
 use conduit_testkit::servers::{RedisServer, shared_mongodb_uri, unique_database_name};
 use mongodb::Client;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 type Failure = Box<dyn std::error::Error>;
 
