@@ -210,10 +210,13 @@ impl World {
                 collection,
                 epoch,
             } => {
+                // Of a lease that somebody else has taken meanwhile, there is nothing to give back.
                 let holder = &mut self.holders[*collection];
-                if holder.is_some_and(|held| (held.session, held.epoch) == (*session, *epoch)) {
+                let is_held = holder.is_some_and(|held| (held.session, held.epoch) == (*session, *epoch));
+                if is_held {
                     *holder = None;
                 }
+                return is_held;
             }
             Happening::Loaded {
                 destination,

@@ -18,7 +18,7 @@ pub(in super::super) struct DuplicatesOnlyWhereAllowed {
     acknowledged: HashMap<(usize, usize), Holder>,
     /// The last lease of each run of a worker on each collection.
     leases: HashMap<(Session, usize), Holder>,
-    /// Runs of workers that gave the lease of a collection back, by themselves.
+    /// Runs of workers that gave their last lease of a collection back, by themselves, while it was theirs.
     released: HashSet<(Session, usize)>,
     /// Destinations that the store set back, or refused a commit of: what is acknowledged before they start again cannot be
     /// committed.
@@ -45,6 +45,7 @@ impl Invariant for DuplicatesOnlyWhereAllowed {
             Happening::LeaseTaken {
                 session, collection, ..
             } => {
+                self.released.remove(&(*session, *collection));
                 if let Some(holder) = world.holder(*collection) {
                     self.leases.insert((*session, *collection), holder);
                 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use conduit_core::{DeadLetter, ParkedRecord, SinkErrorKind};
+use conduit_core::{DeadLetter, ParkedRecord, RecordKey, SinkErrorKind};
 
 use super::super::happening::{Answer, Cause, Happening, Session};
 use super::super::names;
@@ -15,6 +15,8 @@ const NAME: &str = "every retry ends";
 /// What the jitter and the clock's unit may add or take.
 const TOLERANCE: f64 = 0.1;
 const UNIT: Duration = Duration::from_millis(2);
+/// No destination is held before so many keys have failed.
+const KEYS_OF_A_HOLD: usize = 20;
 
 /// A record is given up when its attempts are used up, not sooner and not later; waiting and throttling are no attempts; no
 /// retry comes before its time; and in the end nothing waits.
@@ -24,9 +26,11 @@ pub(in super::super) struct EveryRetryEnds {
     failures: HashMap<(usize, usize), u32>,
     /// When it failed last, and under which lease.
     failed: HashMap<(usize, usize), (Duration, Holder)>,
-    /// Records that failed last because their destination did as a whole: that is no attempt during a hold, so it is not
-    /// stored.
-    failed_in_outage: HashSet<(usize, usize)>,
+    /// Records whose last failure may have been no attempt, so that it is not stored: their destination failed as a whole, or
+    /// its failures may have been taken for that.
+    maybe_unstored: HashSet<(usize, usize)>,
+    /// The keys of each destination that ever failed.
+    failed_keys: HashMap<usize, HashSet<RecordKey>>,
     undeliverable: HashSet<(usize, usize)>,
     /// Destinations that the store set back, or refused a commit of.
     starting_again: HashSet<usize>,
@@ -86,9 +90,9 @@ impl Invariant for EveryRetryEnds {
             }
             Happening::Loaded { destination, .. } => {
                 let is_set_back = self.starting_again.remove(destination);
-                let in_outage = &self.failed_in_outage;
+                let maybe_unstored = &self.maybe_unstored;
                 self.failed.retain(|place, _| {
-                    place.0 != *destination || (!is_set_back && !in_outage.contains(place))
+                    place.0 != *destination || (!is_set_back && !maybe_unstored.contains(place))
                 });
                 Ok(())
             }
@@ -106,6 +110,11 @@ impl EveryRetryEnds {
         session: Session,
         answer: Answer,
     ) {
+        let keys = self.failed_keys.entry(place.0).or_default();
+        if matches!(answer, Answer::Failed(..) | Answer::Unknown(_)) {
+            keys.insert(seen.world.records[place.1].key());
+        }
+        let may_be_held = keys.len() >= KEYS_OF_A_HOLD;
         match answer {
             Answer::Failed(SinkErrorKind::Throttled { .. }, _) => {}
             Answer::Failed(kind, cause) => {
@@ -116,9 +125,9 @@ impl EveryRetryEnds {
                 // One that failed for an older one's sake waits for that one only.
                 if let Some(holder) = holder.filter(|_| cause != Cause::OlderRecord) {
                     self.failed.insert(place, (seen.at, holder));
-                    self.failed_in_outage.remove(&place);
-                    if cause == Cause::Outage {
-                        self.failed_in_outage.insert(place);
+                    self.maybe_unstored.remove(&place);
+                    if cause == Cause::Outage || (may_be_held && speaks_of_destination(kind)) {
+                        self.maybe_unstored.insert(place);
                     }
                 }
                 if kind == SinkErrorKind::Undeliverable {
@@ -212,9 +221,19 @@ impl EveryRetryEnds {
     }
 }
 
+/// Whether a failure is no attempt while the destination is held.
+fn speaks_of_destination(kind: SinkErrorKind) -> bool {
+    matches!(
+        kind,
+        SinkErrorKind::Unavailable | SinkErrorKind::Timeout | SinkErrorKind::Unauthorized
+    )
+}
+
 fn check_end(world: &World) -> Result<(), Violation> {
     for life in world.lives.iter().filter(|life| !life.has_ended) {
+        // What an earlier life left is dropped when this one is loaded, which nothing may have needed yet.
         let progress = world.destinations[life.destination].shelf.progress.as_ref();
+        let progress = progress.filter(|progress| progress.life == life.start);
         let waiting = progress.and_then(|progress| progress.waiting.values().next());
         if let Some(record) = waiting {
             let message = format!("#{record} still waits long after all trouble ended");
