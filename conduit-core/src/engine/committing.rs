@@ -1,11 +1,16 @@
 //! How a subscription commits what it settled, while it runs and at its end.
 
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::time::Instant;
 
-use super::subscription::{Committed, End, Subscription, poll_opt};
+use super::subscription::{Committed, End, Subscription, poll_opt, sleep_until};
+
+/// How long the last commit may take at least.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Subscription {
     /// Sends a commit if there is something to say and none is in flight.
@@ -56,35 +61,39 @@ impl Subscription {
         Ok(())
     }
 
-    /// Stops reading, lets calls in hand finish, and commits everything that settled.
+    /// Stops reading, lets calls in hand finish, and commits everything that settled, as it settles: a worker that is killed
+    /// while it waits for a slow answer repeats no more than at any other time.
     pub(super) async fn finish(&mut self, deadline: Instant) -> End {
         self.reading.stop().await;
         self.loading = None;
-        self.dispatcher.drain(deadline).await;
-        while let Some(progress) = self.in_hand.try_next() {
-            self.settle_draining(progress);
-        }
-        let commits = async {
-            loop {
-                if let Some(committed) = poll_opt(&mut self.committing).await
-                    && let Err(end) = self.on_committed(committed)
-                {
-                    return end;
-                }
-                self.start_commit();
-                if self.committing.is_none() {
-                    return End::Stopped;
-                }
+        let dispatcher = Arc::clone(&self.dispatcher);
+        let mut draining = pin!(dispatcher.drain(deadline));
+        // Once drained: a store that does not answer cannot hold up the end for ever; what it did not get comes again.
+        let mut patience = None;
+        loop {
+            self.start_commit();
+            if patience.is_some() && self.committing.is_none() {
+                return End::Stopped;
             }
-        };
-        // A store that does not answer cannot hold up the end for ever; what it did not get comes again.
-        let patience = deadline.max(Instant::now() + Duration::from_secs(1));
-        match tokio::time::timeout_at(patience, commits).await {
-            Ok(end) => end,
-            Err(_elapsed) => {
-                let why = "stopped without the last commit: some records will come again";
-                tracing::warn!(subscription = %self.id, why);
-                End::Uncertain(why.to_owned())
+            tokio::select! {
+                biased;
+                Some(committed) = poll_opt(&mut self.committing) => {
+                    if let Err(end) = self.on_committed(committed) {
+                        return end;
+                    }
+                }
+                progress = self.in_hand.next(), if !self.in_hand.is_empty() => self.settle_draining(progress),
+                () = &mut draining, if patience.is_none() => {
+                    while let Some(progress) = self.in_hand.try_next() {
+                        self.settle_draining(progress);
+                    }
+                    patience = Some(deadline.max(Instant::now() + PATIENCE));
+                }
+                () = sleep_until(patience) => {
+                    let why = "stopped without the last commit: some records will come again";
+                    tracing::warn!(subscription = %self.id, why);
+                    return End::Uncertain(why.to_owned());
+                }
             }
         }
     }

@@ -338,7 +338,7 @@ pub(super) async fn poll_opt<T>(future: &mut Option<BoxFuture<'static, T>>) -> O
     Some(value)
 }
 
-async fn sleep_until(at: Option<Instant>) {
+pub(super) async fn sleep_until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,

@@ -92,6 +92,11 @@ impl World {
 }
 
 impl Running {
+    /// Tells it to stop gracefully, and does not wait.
+    pub(crate) fn begin_stop(&mut self) {
+        let _ = self.stop.take().unwrap().send(());
+    }
+
     /// Stops gracefully.
     pub(crate) async fn stop(mut self) {
         let _ = self.stop.take().unwrap().send(());

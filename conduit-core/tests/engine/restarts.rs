@@ -243,3 +243,34 @@ async fn the_lease_of_a_worker_that_died_is_taken_over_when_it_expires() {
     second_sink.wait_accepted(1).await;
     second.stop().await;
 }
+
+/// It was committed only when the last call in hand had ended, so a kill in between repeated it.
+#[tokio::test(start_paused = true)]
+async fn what_is_acknowledged_while_a_stop_waits_for_a_slow_answer_is_not_repeated_after_a_kill() {
+    let world = World::new();
+    let sink = RecordingSink::scripted(|record, before| {
+        let keys = std::str::from_utf8(record.keys()).unwrap();
+        match (keys.contains("slow"), before) {
+            (true, 0) => Answer::Hang,
+            _ => Answer::Slow(Duration::from_secs(1)),
+        }
+    });
+    let spec = || vec![collection("c", vec![subscription("d", sink.clone(), 5)])];
+    let mut running = world.start(spec());
+    running.until("d", |status| status.lag_seconds.is_some()).await;
+    world.watcher.change("c", "slow", RecordType::Insert, 1);
+    world.watcher.change("c", "quick", RecordType::Insert, 2);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    running.begin_stop();
+    sink.wait_accepted(1).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    running.kill().await;
+    let running = world.start(spec());
+    sink.wait_accepted(2).await;
+    running.until("d", |status| status.lag_seconds == Some(0.0)).await;
+    running.stop().await;
+    assert_eq!(
+        (values_of(&sink, "quick"), values_of(&sink, "slow")),
+        (vec![2], vec![1])
+    );
+}
