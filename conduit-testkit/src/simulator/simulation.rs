@@ -21,9 +21,9 @@ use super::store::{StoreLink, StoreServer};
 use super::violation::Violation;
 use super::worker::{Parts, Worker};
 
-/// So long after all trouble has ended everything must be delivered: some of the longest retry
-/// schedules, one after the other where little may wait at once.
-const PATIENCE: Duration = Duration::from_secs(1_200);
+/// So long after all trouble has ended everything must be delivered: the longest retry schedule, a minute, for each of the
+/// most writes, one after the other where all are of one key and little may wait at once.
+const PATIENCE: Duration = Duration::from_secs(16_000);
 /// How long a world that is quiet is watched still.
 const LINGER: Duration = Duration::from_secs(3);
 
