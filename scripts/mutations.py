@@ -100,7 +100,7 @@ def apply(mutation: Mutation) -> None:
 def run(tests: List[str]) -> Tuple[int, List[str], str]:
     """Runs tests in the copy; returns the exit code, the names of those that failed, and what was printed."""
     environment = dict(os.environ, CARGO_TARGET_DIR=str(WORK / "target"), RUST_BACKTRACE="0", CARGO_TERM_COLOR="never")
-    command = [toolchain.cargo(), "nextest", "run", "--no-fail-fast", "--color", "never", *tests]
+    command = [toolchain.cargo(), "nextest", "run", "--profile", "mutations", "--color", "never", *tests]
     try:
         done = subprocess.run(
             command, cwd=COPY, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
