@@ -352,3 +352,44 @@ async fn when_there_is_no_room_for_dead_letters_nothing_is_taken_until_there_is(
     sink.wait_accepted(9).await;
     running.stop().await;
 }
+
+/// Sent behind them it would bring back an old state.
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_whose_document_has_newer_records_that_wait_stays_where_it_is() {
+    let world = World::new();
+    let is_down = Arc::new(AtomicBool::new(false));
+    let sink = RecordingSink::scripted({
+        let is_down = is_down.clone();
+        move |record, before| match (value_of(record), before) {
+            (1, 0) => Answer::Fail(SinkError::undeliverable("too large")),
+            _ if is_down.load(Ordering::SeqCst) => Answer::Fail(SinkError::unavailable("HTTP 503")),
+            _ => Answer::Accept,
+        }
+    });
+    let running = world.start(vec![collection("c", vec![subscription("d", sink.clone(), 5)])]);
+    world.watcher.change("c", "k", RecordType::Modify, 1);
+    running.until("d", |status| status.dlq_length == 1).await;
+    is_down.store(true, Ordering::SeqCst);
+    for other in 0..20 {
+        world
+            .watcher
+            .change("c", &format!("o{other}"), RecordType::Modify, 100);
+    }
+    running
+        .until("d", |status| status.phase == SubscriptionPhase::Holding)
+        .await;
+    // A trial parks it: during a hold a failure ends nothing, not even of a key with dead letters.
+    world.watcher.change("c", "k", RecordType::Modify, 2);
+    let waiting = running.status("d").unwrap().retry_length;
+    running.until("d", |status| status.retry_length > waiting).await;
+    let redriven = running
+        .handle
+        .redrive(&c(), LetterSelection::default(), false)
+        .await;
+    assert_eq!(redriven.unwrap(), Redriven::default());
+    is_down.store(false, Ordering::SeqCst);
+    sink.wait_accepted(21).await;
+    running.stop().await;
+    assert_eq!(values_of(&sink, "k"), [2]);
+    assert_eq!(dead(&world).await[0]["stale"], true);
+}
