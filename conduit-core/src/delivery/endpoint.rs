@@ -281,13 +281,9 @@ impl Endpoint {
         self.tell(Health::Held(reason.into()));
     }
 
-    /// Lets one call at a time through, for a trial or since a probe was answered. With an answer, what was seen before counts
-    /// for nothing: only as many failing keys as at first hold it again.
+    /// Lets one call at a time through, for a trial or since a probe was answered.
     fn limit(&self, inner: &mut Inner, is_trial: bool) {
         let now = Instant::now();
-        if !is_trial {
-            inner.window = Window::default();
-        }
         inner.number += 1;
         inner.phase = Phase::Limited {
             width: 1,
@@ -297,14 +293,22 @@ impl Endpoint {
             chains_from: if is_trial { now + STREAM_FIRST } else { now },
             calm_since: now,
         };
-        let health = match (&*self.health.borrow(), is_trial) {
-            (Health::Held(reason), true) => Health::Trying(Arc::clone(reason)),
-            _ => Health::Serving,
-        };
         if !is_trial {
-            tracing::info!(subscription = %self.name, "the destination answers again: one call at a time, then more");
+            return self.answers_again(inner);
         }
+        let health = match &*self.health.borrow() {
+            Health::Held(reason) => Health::Trying(Arc::clone(reason)),
+            Health::Serving | Health::Trying(_) => Health::Serving,
+        };
         self.tell(health);
+    }
+
+    /// Notes the first answer of a limited phase. What was seen before counts for nothing: only as many failing keys as at
+    /// first hold it again.
+    fn answers_again(&self, inner: &mut Inner) {
+        tracing::info!(subscription = %self.name, "the destination answers again: one call at a time, then more");
+        inner.window = Window::default();
+        self.tell(Health::Serving);
     }
 
     /// Counts an answer of a limited endpoint, and widens the limit once there were as many as it allows at once.
@@ -328,21 +332,15 @@ impl Endpoint {
         }
         let ends_trial = *is_trial && is_answered;
         *is_trial &= !is_answered;
-        if ends_trial {
-            inner.window = Window::default();
-        }
         if *answered >= *width && !*is_trial {
             *width *= 2;
             *answered = 0;
         }
         let is_full = *width >= FULL_WIDTH;
-        if ends_trial {
-            tracing::info!(subscription = %self.name, "the destination answers again: one call at a time, then more");
-        }
         if is_full {
             self.open(inner);
         } else if ends_trial {
-            self.tell(Health::Serving);
+            self.answers_again(inner);
         } else {
             self.changes.send_replace(());
         }

@@ -113,18 +113,14 @@ impl Server {
 
     /// Notes a probe's outcome: after an answer the next one may ask at once.
     pub(super) fn probed(&self, is_answered: bool) {
-        let failures = if is_answered { 0 } else { self.inner().failures };
-        let wait = if is_answered {
-            Duration::ZERO
+        let (failures, wait) = if is_answered {
+            (0, Duration::ZERO)
         } else {
-            self.wait(failures)
+            let failures = self.inner().failures;
+            (failures.saturating_add(1), self.wait(failures))
         };
         let mut inner = self.inner();
-        inner.failures = if is_answered {
-            0
-        } else {
-            failures.saturating_add(1)
-        };
+        inner.failures = failures;
         inner.next_probe = Instant::now() + wait;
     }
 }

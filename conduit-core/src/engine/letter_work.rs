@@ -220,13 +220,11 @@ impl Subscription {
         let Some(blocked) = self.letter_work.blocked.get_mut(&newer.key()) else {
             return;
         };
-        let letters = std::mem::take(&mut blocked.letters);
         // After a rewind what is on the lanes may be older.
-        let (overtaken, kept) = letters
+        let (overtaken, kept): (Vec<Retry>, Vec<Retry>) = std::mem::take(&mut blocked.letters)
             .into_iter()
             .partition(|retry| retry.record.sequence() < newer.sequence());
         blocked.letters = kept;
-        let overtaken: Vec<Retry> = overtaken;
         for retry in overtaken {
             let letter = DeadLetter {
                 record: retry.record.clone(),

@@ -180,22 +180,23 @@ impl Subscription {
         self.tracker.begin_batch(position.stream());
         let mut work = Vec::with_capacity(records.len());
         for (record, needs) in records {
-            let is_settled = !self.settled.is_empty() && self.settled.remove(record.sequence());
-            let arrival = match needs {
-                _ if is_settled => Arrival::Settled,
-                Needs::Delivery => Arrival::Unsettled,
-                Needs::NothingFiltered => Arrival::Settled,
-                Needs::NothingProcessed => Arrival::SettledBefore,
-            };
-            let index = self.tracker.push(&record, arrival);
+            if !self.settled.is_empty() && self.settled.remove(record.sequence()) {
+                self.tracker.push(&record, Arrival::Settled);
+                continue;
+            }
             match needs {
-                _ if is_settled => {}
                 Needs::Delivery => {
+                    let index = self.tracker.push(&record, Arrival::Unsettled);
                     self.came_to_lanes(record.key());
                     work.push((index, record));
                 }
-                Needs::NothingFiltered => self.observe(&record, SettledAs::Filtered, None, now, None),
-                Needs::NothingProcessed => {}
+                Needs::NothingFiltered => {
+                    self.tracker.push(&record, Arrival::Settled);
+                    self.observe(&record, SettledAs::Filtered, None, now, None);
+                }
+                Needs::NothingProcessed => {
+                    self.tracker.push(&record, Arrival::SettledBefore);
+                }
             }
         }
         self.tracker.end_batch(position);

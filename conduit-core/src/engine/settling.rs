@@ -32,27 +32,22 @@ impl Subscription {
                 settled,
             } => {
                 let took = settled.took;
-                let is_settled = match settled.outcome {
+                let is_settled = !matches!(settled.outcome, Outcome::Recalled | Outcome::Unattempted);
+                match settled.outcome {
                     Outcome::Delivered { cured } => {
                         self.delivered(&record, cured, took, now);
                         self.overtake(&record, now);
-                        true
                     }
                     Outcome::Failed { error, is_attempt } => {
                         self.park_failed(&record, &error, is_attempt, took, now);
-                        true
                     }
-                    Outcome::Behind => {
-                        self.park_behind(&record, now);
-                        true
-                    }
+                    Outcome::Behind => self.park_behind(&record, now),
                     Outcome::Dead(error) => {
                         let letter = DeadLetter::at_once(Arc::clone(&record), now, &error);
                         self.give_up(letter, took, now);
-                        true
                     }
-                    Outcome::Recalled | Outcome::Unattempted => false,
-                };
+                    Outcome::Recalled | Outcome::Unattempted => {}
+                }
                 if is_settled {
                     self.tracker.settle(index);
                 }
@@ -91,7 +86,7 @@ impl Subscription {
         }
     }
 
-    pub(super) fn delivered(&mut self, record: &Record, cured: bool, took: Option<Duration>, now: WallTime) {
+    fn delivered(&mut self, record: &Record, cured: bool, took: Option<Duration>, now: WallTime) {
         self.draft.delivered(record, cured);
         self.observe(record, SettledAs::Delivered, took, now, None);
     }
