@@ -73,6 +73,7 @@ fn request(worker: &'static str) -> OpenRequest {
         worker: WorkerId::new(worker),
         lease_time: Duration::from_secs(60),
         evict: None,
+        last_epoch: 0,
         subscriptions: Vec::new(),
     }
 }

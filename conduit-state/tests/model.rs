@@ -319,6 +319,7 @@ async fn open(rng: &mut Rng, world: &mut World, memory: &MemoryStore, other: &dy
         worker: WorkerId::new(*rng.choice(&["w1", "w1", "w1", "w2"]).unwrap()),
         lease_time: Duration::from_secs(600),
         evict: (rng.u8(..3) == 0).then(|| WorkerId::new("w1")),
+        last_epoch: rng.u64(..100),
         subscriptions: starts(rng),
     };
     let answers = (

@@ -68,6 +68,9 @@ pub struct OpenRequest {
     pub lease_time: Duration,
     /// A holder that is known to be gone: its lease is taken over though it has not expired.
     pub evict: Option<WorkerId>,
+    /// The newest epoch that the worker had; 0 if none. The new one is greater, also when the store was put back to a state
+    /// that knows nothing of it: a commit from before that is still on its way must not count under the new lease.
+    pub last_epoch: u64,
     /// The subscriptions to load.
     pub subscriptions: Vec<SubscriptionStart>,
 }
@@ -209,7 +212,7 @@ pub struct QueueLengths {
 #[async_trait]
 pub trait StateStore: fmt::Debug + Send + Sync + 'static {
     /// Takes a collection's lease if it is free, expired, held by the same worker or by the one to evict, with a new
-    /// epoch; and loads the subscriptions' states in the same trip. Deadlines are judged by the store's clock. A start
+    /// epoch, greater than every one before and than the worker's last; and loads the subscriptions' states in the same trip. Deadlines are judged by the store's clock. A start
     /// position that the store did not have is stored before the answer.
     ///
     /// # Errors

@@ -249,6 +249,7 @@ impl CollectionRunner {
             worker: self.scope.context.worker.id().clone(),
             lease_time: self.scope.context.settings.lease_time,
             evict,
+            last_epoch: self.scope.keeper.last_epoch(),
             subscriptions: self.scope.starts(subscriptions).await?,
         };
         self.scope.context.store.open(&request).await

@@ -1,6 +1,7 @@
 //! Renews all leases of a worker together.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ pub(crate) struct LeaseKeeper {
     store: Arc<dyn StateStore>,
     lease_time: Duration,
     held: Mutex<HashMap<CollectionName, (Lease, Arc<LeaseGuard>)>>,
+    last_epoch: AtomicU64,
 }
 
 impl LeaseKeeper {
@@ -25,6 +27,7 @@ impl LeaseKeeper {
             store,
             lease_time,
             held: Mutex::default(),
+            last_epoch: AtomicU64::new(0),
         }
     }
 
@@ -36,9 +39,15 @@ impl LeaseKeeper {
     /// believes in it longer than the store.
     pub(crate) fn keep(&self, lease: &Lease, asked: Instant) -> Arc<LeaseGuard> {
         let guard = LeaseGuard::new(asked + self.lease_time);
+        self.last_epoch.fetch_max(lease.epoch, Ordering::Relaxed);
         self.held()
             .insert(lease.collection.clone(), (lease.clone(), Arc::clone(&guard)));
         guard
+    }
+
+    /// Returns the newest epoch of all leases that were kept; 0 if there were none.
+    pub(crate) fn last_epoch(&self) -> u64 {
+        self.last_epoch.load(Ordering::Relaxed)
     }
 
     /// Stops keeping a collection's lease.

@@ -29,7 +29,8 @@ impl Tables<'_> {
         if let Some((by, remaining)) = row.and_then(|row| row.in_the_way(request, now)) {
             return Ok(Outcome::Discard(Opened::Held { by, remaining }));
         }
-        let epoch = self.meta.get("epoch")?.map_or(0, |epoch| epoch.value()) + 1;
+        let newest = self.meta.get("epoch")?.map_or(0, |epoch| epoch.value());
+        let epoch = request.last_epoch.max(newest) + 1;
         self.meta.insert("epoch", epoch)?;
         let row = LeaseRow::taken(&request.worker, epoch, now, request.lease_time);
         self.put_lease(collection.as_str(), &row)?;

@@ -97,7 +97,7 @@ impl StateStore for MemoryStore {
         {
             return Ok(Opened::Held { by, remaining });
         }
-        *epoch += 1;
+        *epoch = request.last_epoch.max(*epoch) + 1;
         collection.lease = Some(LeaseRow::taken(&request.worker, *epoch, now, request.lease_time));
         let (worker, epoch) = (request.worker.clone(), *epoch);
         let lease = Lease {

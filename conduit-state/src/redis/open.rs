@@ -58,7 +58,7 @@ fn open_call(request: &OpenRequest) -> Cmd {
         .arg(request.worker.as_str());
     call.arg(lease_time)
         .arg(request.evict.as_ref().map_or("", WorkerId::as_str))
-        .arg("");
+        .arg(request.last_epoch);
     add_subscriptions(&mut call, &request.subscriptions);
     call
 }

@@ -26,6 +26,7 @@ pub(crate) fn request(worker: &str) -> OpenRequest {
         worker: WorkerId::new(worker),
         lease_time: Duration::from_secs(60),
         evict: None,
+        last_epoch: 0,
         subscriptions: vec![
             SubscriptionStart {
                 destination: destination("http-1"),

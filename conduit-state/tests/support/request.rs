@@ -12,6 +12,7 @@ pub(crate) fn request_of(of: &SubscriptionId) -> OpenRequest {
         worker: WorkerId::new("w1"),
         lease_time: Duration::from_secs(60),
         evict: None,
+        last_epoch: 0,
         subscriptions: vec![SubscriptionStart {
             destination: of.destination.clone(),
             start: at(0),

@@ -113,6 +113,11 @@ impl World {
         self.by_key.get(&(collection, key)).map_or(&[], Vec::as_slice)
     }
 
+    /// Returns how many collections there are.
+    pub(super) fn collections(&self) -> usize {
+        self.holders.len()
+    }
+
     /// Returns who took a collection's lease last, unless it was given back.
     pub(super) fn holder(&self, collection: usize) -> Option<Holder> {
         self.holders[collection]

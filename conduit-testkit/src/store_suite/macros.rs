@@ -26,6 +26,7 @@ macro_rules! state_store_suite {
                 an_expired_lease_is_taken_over
                 a_lease_is_taken_from_an_evicted_worker_only_while_that_one_holds_it
                 the_same_worker_may_open_again_and_gets_a_greater_epoch
+                an_epoch_is_greater_than_the_workers_last_also_in_a_store_that_was_put_back
                 renewing_prolongs_a_lease
                 renewing_answers_each_lease_on_its_own
                 an_expired_lease_that_nobody_took_is_renewed

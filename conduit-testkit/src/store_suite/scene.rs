@@ -201,6 +201,7 @@ pub(super) fn request_of(collection: &CollectionName, worker: &str) -> OpenReque
         worker: WorkerId::new(worker),
         lease_time: Duration::from_secs(60),
         evict: None,
+        last_epoch: 0,
         subscriptions: vec![start("http-1")],
     }
 }

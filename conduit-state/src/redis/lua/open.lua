@@ -1,5 +1,5 @@
 -- Takes a lease (or checks it) and answers the states of subscriptions, beginning those that have none.
--- ARGV: 'open' or 'load', collection, worker, lease time in ms, worker to evict or '', epoch (of 'load');
+-- ARGV: 'open' or 'load', collection, worker, lease time in ms, worker to evict or '', epoch ('open': the worker's last);
 --       then for each subscription: destination, start (t, i), life (t, i), generation, rewound to (t, i).
 -- Answers {'held', worker, ms} | {'fenced'} | {'corrupt', key} | {'taken', epoch, others, states},
 -- a state being {is new, progress, waiting (id, entry, ...), settled ahead, poisoned (key, letters, ...) or how many
@@ -87,7 +87,7 @@ end
 if mode == 'open' then
   local counter = redis.call('GET', COUNTER) or '0'
   if not tonumber(counter) then return {'corrupt', COUNTER} end
-  epoch = whole(math.max(tonumber(counter), tonumber(lease[3] or '0') or 0) + 1)
+  epoch = whole(math.max(tonumber(counter), tonumber(lease[3] or '0') or 0, tonumber(epoch)) + 1)
   redis.call('SET', COUNTER, epoch)
   redis.call('HSET', keys.lease, 'worker', worker, 'until', whole(now_millis() + tonumber(lease_time)), 'epoch', epoch)
 end

@@ -2,9 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
+use conduit_core::ClusterTime;
+
 use super::super::happening::{Answer, Happening, Session};
 use super::super::violation::Violation;
-use super::super::world::{Holder, World};
+use super::super::world::{Holder, Life, World};
 use super::{Invariant, Observation};
 
 const NAME: &str = "duplicates only where allowed";
@@ -23,6 +25,11 @@ pub(in super::super) struct DuplicatesOnlyWhereAllowed {
     /// Destinations that the store set back, or refused a commit of: what is acknowledged before they start again cannot be
     /// committed.
     starting_again: HashSet<usize>,
+    /// Destinations that were removed and added again, and loaded since by a worker that did not know it: the old life
+    /// begins anew at its start, and so does the new one once it is known.
+    outdated: HashSet<usize>,
+    /// By destination: the records that were settled before its life began anew.
+    come_again: HashSet<(usize, usize)>,
 }
 
 impl Invariant for DuplicatesOnlyWhereAllowed {
@@ -61,7 +68,10 @@ impl Invariant for DuplicatesOnlyWhereAllowed {
                 self.starting_again.insert(*destination);
                 Ok(())
             }
-            Happening::Loaded { destination, .. } => {
+            Happening::Loaded {
+                destination, life, ..
+            } => {
+                self.note_life(world, *destination, *life);
                 if self.starting_again.remove(destination) {
                     self.acknowledged.retain(|(of, _), _| of != destination);
                 }
@@ -86,6 +96,22 @@ impl Invariant for DuplicatesOnlyWhereAllowed {
 }
 
 impl DuplicatesOnlyWhereAllowed {
+    fn note_life(&mut self, world: &World, destination: usize, life: ClusterTime) {
+        let of_destination = |known: &&Life| known.destination == destination;
+        let newest = world.lives.iter().rfind(of_destination);
+        let was_outdated = self.outdated.remove(&destination);
+        let is_outdated = newest.is_some_and(|newest| newest.start > life);
+        if is_outdated {
+            self.outdated.insert(destination);
+        }
+        if is_outdated || was_outdated {
+            let state = &world.destinations[destination];
+            let settled = state.taken.keys().chain(&state.shelf.dead);
+            self.come_again
+                .extend(settled.map(|record| (destination, *record)));
+        }
+    }
+
     fn note_answers(&mut self, world: &World, session: Session, life: usize, answers: &[(usize, Answer)]) {
         let destination = world.lives[life].destination;
         let collection = world.destinations[destination].plan.collection;
@@ -102,6 +128,9 @@ impl DuplicatesOnlyWhereAllowed {
         let state = &world.destinations[destination];
         let holder = world.holder(state.plan.collection);
         for record in records {
+            if self.come_again.contains(&(destination, *record)) {
+                continue;
+            }
             let why = if state.shelf.delivered.contains(record) {
                 "is committed as delivered"
             } else if state.shelf.dead.contains(record) {

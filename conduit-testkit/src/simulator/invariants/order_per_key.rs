@@ -6,7 +6,7 @@ use conduit_core::{RecordKey, SinkErrorKind};
 
 use super::super::happening::{Answer, Happening, Session};
 use super::super::violation::Violation;
-use super::super::world::World;
+use super::super::world::{Holder, World};
 use super::{Invariant, Observation};
 
 const NAME: &str = "order per key";
@@ -24,6 +24,13 @@ pub(in super::super) struct OrderPerKey {
     /// Destinations that the store set back, and nobody loaded since: a worker that an older store still knows may send what
     /// it has in hand until its first commit is refused.
     set_back: HashSet<usize>,
+    /// Those of them whose collection another worker had taken over, of which the store knows nothing any more: who held it
+    /// before goes on, and what the other one sent again is followed by nothing.
+    undone: HashSet<usize>,
+    /// The lease of each collection that was taken last.
+    newest: HashMap<usize, Holder>,
+    /// Runs of workers that have ended.
+    ended: HashSet<Session>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,12 +86,22 @@ impl Invariant for OrderPerKey {
                 record,
                 out_of_turn: false,
             } => self.check_taken(world, *life, *record),
+            Happening::LeaseTaken { collection, .. } => {
+                let holder = world.holder(*collection);
+                self.newest.extend(holder.map(|holder| (*collection, holder)));
+                Ok(())
+            }
+            Happening::Killed(session) | Happening::Stopped { session, .. } => {
+                self.ended.insert(*session);
+                Ok(())
+            }
             Happening::Restored { .. } => {
-                self.set_back.extend(0..world.destinations.len());
+                self.set_back(world);
                 Ok(())
             }
             Happening::Loaded { destination, .. } => {
                 self.set_back.remove(destination);
+                self.undone.remove(destination);
                 Ok(())
             }
             Happening::End => self.check_end(world),
@@ -110,6 +127,29 @@ impl OrderPerKey {
             }
         }
         Ok(())
+    }
+
+    fn set_back(&mut self, world: &World) {
+        self.set_back.extend(0..world.destinations.len());
+        for (destination, state) in world.destinations.iter().enumerate() {
+            let collection = state.plan.collection;
+            let holder = world
+                .holder(collection)
+                .filter(|holder| !self.ended.contains(&holder.session));
+            if holder.is_none_or(|holder| self.newest.get(&collection) == Some(&holder)) {
+                continue;
+            }
+            self.undone.insert(destination);
+            for ((life, _), taken) in &mut self.keys {
+                if world.lives[*life].destination == destination {
+                    taken.last = taken.in_turn.last().copied();
+                }
+            }
+        }
+        for collection in 0..world.collections() {
+            let holder = world.holder(collection);
+            self.newest.extend(holder.map(|holder| (collection, holder)));
+        }
     }
 
     fn note_answer(&mut self, place: (usize, usize), answer: Answer) {
@@ -166,7 +206,11 @@ impl OrderPerKey {
         let taken = self.keys.entry((life, key)).or_default();
         let last = taken.last.replace(record);
         let is_first = taken.in_turn.insert(record);
-        if self.set_back.contains(&world.lives[life].destination) {
+        let destination = world.lives[life].destination;
+        if self.undone.contains(&destination) {
+            taken.last = last.max(Some(record));
+        }
+        if self.set_back.contains(&destination) {
             return Ok(());
         }
         let skipped = open_records(world, life, key, |other| {

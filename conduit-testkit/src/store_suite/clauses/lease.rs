@@ -111,6 +111,29 @@ pub async fn the_same_worker_may_open_again_and_gets_a_greater_epoch<H: StoreHar
     assert!(third.epoch > second.epoch);
 }
 
+/// A store that was put back gives its epochs again; a commit from before, still on its way, would count under one.
+pub async fn an_epoch_is_greater_than_the_workers_last_also_in_a_store_that_was_put_back<H: StoreHarness>(
+    mut scene: Scene<H>,
+) {
+    let had = |last_epoch| OpenRequest {
+        last_epoch,
+        ..request("w1")
+    };
+    let (first, _) = scene.take("w1").await;
+    let last = first.epoch + 1000;
+    let (second, _) = scene.take_with(&had(last)).await;
+    assert!(second.epoch > last, "{second:?}");
+    let before = Lease { epoch: last, ..first };
+    scene
+        .refused(&commit(&before, 1), &second, StateErrorKind::Fenced)
+        .await;
+    scene.reopen().await;
+    // Whoever comes next has a greater one too, also one that never had any.
+    scene.store().release(&second).await.unwrap();
+    let (third, _) = scene.take("w2").await;
+    assert!(third.epoch > second.epoch, "{third:?}");
+}
+
 pub async fn renewing_prolongs_a_lease<H: StoreHarness>(mut scene: Scene<H>) {
     let (lease, _) = scene
         .take_with(&OpenRequest {
