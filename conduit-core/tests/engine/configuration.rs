@@ -2,11 +2,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use conduit_core::{
-    ClusterTime, CollectionName, DestinationId, RecordType, SinkError, StateStore, SubscriptionId, TypeFilter,
+    ClusterTime, DestinationId, RecordType, SinkError, StateStore, SubscriptionId, TypeFilter,
 };
 use conduit_testkit::{Answer, RecordingSink};
 
-use crate::harness::{World, collection, subscription, values_of};
+use crate::harness::{World, c, collection, subscription, values_of};
 
 #[tokio::test(start_paused = true)]
 async fn records_that_a_subscription_does_not_want_are_counted_and_passed_over() {
@@ -78,7 +78,7 @@ async fn a_removed_destination_loses_its_waiting_records_and_another_is_not_touc
         "the other destination saw each record once"
     );
     let id = SubscriptionId {
-        collection: CollectionName::new("c").unwrap(),
+        collection: c(),
         destination: DestinationId::new("gone").unwrap(),
     };
     let waiting = world

@@ -3,17 +3,23 @@
 // The helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod faulty_store;
 mod harness;
+mod outage;
+mod random_runs;
 
 mod configuration;
-mod found_by_review;
+mod dead_letters;
 mod hold;
 mod interleavings;
 mod lost_answers;
-mod operator;
+mod one_server;
 mod order_and_retries;
 mod ordered_calls;
+mod pauses_and_rewinds;
+mod random_outages;
+mod random_redrives;
+mod redrives;
+mod redrives_and_newer_records;
 mod restarts;
-mod review_letters;
-mod review_sim;
 mod shares;

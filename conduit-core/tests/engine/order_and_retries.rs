@@ -1,6 +1,8 @@
+//! Every change arrives in order per document, with retries, dead letters and time-outs.
+
 use std::time::Duration;
 
-use conduit_core::{Record, RecordType, SameKey, SinkError, SinkLimits};
+use conduit_core::{Record, RecordType, SinkError, SinkLimits};
 use conduit_testkit::{Answer, RecordingSink};
 
 use crate::harness::{World, collection, subscription, values_of};
@@ -220,39 +222,6 @@ async fn a_sink_that_panics_is_a_failure_like_another() {
     assert_eq!(
         running.status("d").unwrap().last_error.as_deref(),
         Some("the sink panicked")
-    );
-    running.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn in_a_batch_what_follows_a_failed_record_of_its_key_comes_again_after_it() {
-    let world = World::new();
-    let limits = SinkLimits {
-        max_records: 10,
-        concurrency: 1,
-        same_key: SameKey::InOrder,
-        ..SinkLimits::default()
-    };
-    let sink = RecordingSink::with_limits(limits, |record, before| {
-        let fails = record.event_id().as_str() == "event-2" && before == 0;
-        if fails {
-            Answer::Fail(SinkError::rejected("not yet"))
-        } else {
-            Answer::Accept
-        }
-    });
-    for value in 0..6 {
-        world.watcher.change("c", "k", RecordType::Modify, value);
-    }
-    let running = world.start(vec![collection("c", vec![subscription("d", sink.clone(), 5)])]);
-    running
-        .until("d", |status| status.delivered == 6 && status.retry_length == 0)
-        .await;
-    let values = values_of(&sink, "k");
-    assert_eq!(
-        values[values.len() - 5..],
-        [1, 2, 3, 4, 5],
-        "the end of {values:?} is in order"
     );
     running.stop().await;
 }

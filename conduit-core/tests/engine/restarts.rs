@@ -1,8 +1,13 @@
+//! An engine is stopped, killed, interrupted or waits for a lease, and goes on where it stood.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use conduit_core::{RecordType, SinkError, SubscriptionPhase, WatchError};
+use async_trait::async_trait;
+use conduit_core::{
+    Delivery, RecordBatch, RecordType, Sink, SinkError, SinkLimits, SubscriptionPhase, WatchError,
+};
 use conduit_testkit::{Answer, RecordingSink};
 
 use crate::harness::{World, collection, subscription, values_of};
@@ -193,16 +198,12 @@ async fn a_second_worker_waits_for_the_lease_and_takes_over_when_it_is_given_bac
         "c",
         vec![subscription("d", first_sink.clone(), 5)],
     )]);
-    first
-        .until("d", |status| status.phase == SubscriptionPhase::Streaming)
-        .await;
+    first.until_phase("d", SubscriptionPhase::Streaming).await;
     let second = world.start(vec![collection(
         "c",
         vec![subscription("d", second_sink.clone(), 5)],
     )]);
-    second
-        .until("d", |status| status.phase == SubscriptionPhase::WaitingForLease)
-        .await;
+    second.until_phase("d", SubscriptionPhase::WaitingForLease).await;
     world.watcher.change("c", "k", RecordType::Insert, 0);
     first_sink.wait_accepted(1).await;
     tokio::time::sleep(Duration::from_secs(60)).await;
@@ -222,18 +223,14 @@ async fn the_lease_of_a_worker_that_died_is_taken_over_when_it_expires() {
     let world = World::new();
     let (first_sink, second_sink) = (RecordingSink::new(), RecordingSink::new());
     let first = world.start(vec![collection("c", vec![subscription("d", first_sink, 5)])]);
-    first
-        .until("d", |status| status.phase == SubscriptionPhase::Streaming)
-        .await;
+    first.until_phase("d", SubscriptionPhase::Streaming).await;
     first.kill().await;
     let second = world.start(vec![collection(
         "c",
         vec![subscription("d", second_sink.clone(), 5)],
     )]);
     let start = tokio::time::Instant::now();
-    second
-        .until("d", |status| status.phase == SubscriptionPhase::Streaming)
-        .await;
+    second.until_phase("d", SubscriptionPhase::Streaming).await;
     assert!(
         start.elapsed() <= Duration::from_secs(11),
         "taken over after {:?}",
@@ -273,4 +270,34 @@ async fn what_is_acknowledged_while_a_stop_waits_for_a_slow_answer_is_not_repeat
         (values_of(&sink, "quick"), values_of(&sink, "slow")),
         (vec![2], vec![1])
     );
+}
+
+/// Panics the first time that it is asked for its limits.
+#[derive(Debug, Default)]
+struct PanicsOnce(AtomicBool);
+
+#[async_trait]
+impl Sink for PanicsOnce {
+    fn limits(&self) -> SinkLimits {
+        assert!(self.0.swap(true, Ordering::SeqCst), "planted");
+        SinkLimits::default()
+    }
+
+    async fn deliver(&self, _batch: &RecordBatch) -> Result<Delivery, SinkError> {
+        Ok(Delivery::complete())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_collection_whose_task_died_is_started_again() {
+    let world = World::new();
+    let sink = RecordingSink::new();
+    world.watcher.change("c", "k", RecordType::Modify, 1);
+    let both = vec![
+        subscription("a", PanicsOnce::default(), 5),
+        subscription("d", sink.clone(), 5),
+    ];
+    let running = world.start(vec![collection("c", both)]);
+    sink.wait_accepted(1).await;
+    running.stop().await;
 }
