@@ -44,6 +44,9 @@ pub(super) struct Tenure {
     commands: JoinSet<()>,
 }
 
+/// How a subscription is told what to do.
+type Controls = (StopSource, mpsc::Sender<Command>);
+
 struct Running {
     spec: SubscriptionSpec,
     stop: StopSource,
@@ -126,15 +129,17 @@ impl Tenure {
         let destination = spec.id.clone();
         self.tasks
             .spawn(async move { (destination, subscription.run(signal).await) });
-        self.running.insert(
-            spec.id.clone(),
-            Running {
-                spec: spec.clone(),
-                stop,
-                commands,
-                state: RunState::Running,
-            },
-        );
+        self.keep(spec, (stop, commands), RunState::Running);
+    }
+
+    fn keep(&mut self, spec: &SubscriptionSpec, (stop, commands): Controls, state: RunState) {
+        let running = Running {
+            spec: spec.clone(),
+            stop,
+            commands,
+            state,
+        };
+        self.running.insert(spec.id.clone(), running);
     }
 
     /// Shows a paused subscription as it is stored, and starts nothing.
@@ -156,15 +161,7 @@ impl Tenure {
         cell.set_phase(phase, why.map(str::to_owned), now);
         let (stop, _) = StopSource::new();
         let (commands, _) = mpsc::channel(1);
-        self.running.insert(
-            spec.id.clone(),
-            Running {
-                spec: spec.clone(),
-                stop,
-                commands,
-                state: RunState::Resting,
-            },
-        );
+        self.keep(spec, (stop, commands), RunState::Resting);
     }
 
     /// Notes that the spec was updated.

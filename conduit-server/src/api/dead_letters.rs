@@ -145,8 +145,7 @@ mod tests {
     use super::*;
 
     fn places(body: Value) -> Vec<String> {
-        let faults = read_redrive(body).unwrap_err().into_list();
-        faults.into_iter().map(|fault| fault.field).collect()
+        read_redrive(body).unwrap_err().places()
     }
 
     #[test]

@@ -186,8 +186,7 @@ mod tests {
     use super::*;
 
     fn places<T: std::fmt::Debug>(read: Result<T, Faults>) -> Vec<String> {
-        let faults = read.unwrap_err().into_list();
-        faults.into_iter().map(|fault| fault.field).collect()
+        read.unwrap_err().places()
     }
 
     #[test]

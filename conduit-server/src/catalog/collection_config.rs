@@ -215,8 +215,7 @@ mod tests {
     use super::*;
 
     fn places(body: Value) -> Vec<String> {
-        let faults = CollectionConfig::read(body, None).unwrap_err();
-        faults.into_list().into_iter().map(|fault| fault.field).collect()
+        CollectionConfig::read(body, None).unwrap_err().places()
     }
 
     #[test]

@@ -31,6 +31,12 @@ impl Faults {
         self.0
     }
 
+    /// Returns the fields that have faults.
+    #[cfg(test)]
+    pub(crate) fn places(self) -> Vec<String> {
+        self.0.into_iter().map(|fault| fault.field).collect()
+    }
+
     /// Returns `value` unless there are faults.
     pub(crate) fn or<T>(self, value: T) -> Result<T, Self> {
         if self.is_empty() { Ok(value) } else { Err(self) }
@@ -239,7 +245,7 @@ mod tests {
         fields.boolean("b", false);
         fields.integer("n", 0..=20, 5);
         fields.finish("a, b, n, gone");
-        let places: Vec<String> = faults.into_list().into_iter().map(|fault| fault.field).collect();
+        let places: Vec<String> = faults.places();
         let wanted = [
             "destinations[0].a",
             "destinations[0].b",
