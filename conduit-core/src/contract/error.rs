@@ -82,6 +82,27 @@ pub enum SinkErrorKind {
     Undeliverable,
 }
 
+/// What a failed delivery says something about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Subject {
+    /// The destination, which may be failing as a whole.
+    Destination,
+    /// The record, which may be at fault.
+    Record,
+    /// Neither: the record is sent again as if it had not been.
+    Neither,
+}
+
+impl SinkErrorKind {
+    pub(crate) fn subject(self) -> Subject {
+        match self {
+            Self::Unavailable | Self::Timeout | Self::Unauthorized => Subject::Destination,
+            Self::Rejected | Self::Undeliverable => Subject::Record,
+            Self::Throttled { .. } | Self::NotSent => Subject::Neither,
+        }
+    }
+}
+
 boundary_error! {
     /// A delivery that failed. The kind decides what becomes of the record; see [`SinkErrorKind`].
     SinkError, SinkErrorKind
@@ -116,6 +137,10 @@ impl SinkError {
     #[must_use]
     pub fn timeout(message: impl Into<String>) -> Self {
         Self::new(SinkErrorKind::Timeout, message)
+    }
+
+    pub(crate) fn subject(&self) -> Subject {
+        self.kind.subject()
     }
 
     /// The message with its chain of causes, in one line.

@@ -10,6 +10,7 @@ mod watcher;
 
 pub use commit::{Advance, Commit, Cured, DeadLetter, ParkedRecord, ProcessedId};
 pub use dispatcher::{Closed, Dispatcher, Outcome, Receipt, Route, Settled, Settlements, Work};
+pub(crate) use error::Subject;
 pub use error::{BoxError, SinkError, SinkErrorKind, StateError, StateErrorKind, WatchError, WatchErrorKind};
 pub use observer::{NoObserver, Observer, SettledAs, Settlement};
 pub use sink::{Delivery, RecordBatch, SameKey, Sink, SinkLimits};

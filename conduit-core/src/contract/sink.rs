@@ -30,6 +30,8 @@ pub struct SinkLimits {
     pub concurrency: usize,
     /// Whether one call may hold a key twice.
     pub same_key: SameKey,
+    /// How long a call that is not full waits for more records. Default 0: what is there goes out together.
+    pub linger: Duration,
     /// How long a call may take before it is dropped and its outcome unknown.
     pub timeout: Duration,
 }
@@ -42,6 +44,7 @@ impl Default for SinkLimits {
             max_bytes: 64 * 1024 * 1024,
             concurrency: 64,
             same_key: SameKey::OncePerCall,
+            linger: Duration::ZERO,
             timeout: Duration::from_secs(30),
         }
     }

@@ -1,6 +1,5 @@
 //! The calls of one subscription: from the gate to the outcome of each record.
 
-use std::collections::{HashSet, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +10,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Gate;
 use super::endpoint::Endpoint;
-use super::key_table::{Admission, KeyTable, Verdict};
+use super::key_table::KeyTable;
 use super::pass::{Caller, Counts, Entry, Pass, Probe};
-use crate::contract::{Outcome, Receipt, RecordBatch, Sink, SinkError, SinkErrorKind, SinkLimits};
+use crate::contract::{Outcome, Receipt, RecordBatch, Sink, SinkError, SinkErrorKind, SinkLimits, Subject};
 use crate::value::{Record, RecordKey};
 
 /// A record to be sent, and the receipt that its outcome is written on.
@@ -45,14 +44,17 @@ pub(super) struct Calls {
 }
 
 /// A sink's answer: for each record of the call, why it failed if it did.
-struct Answer {
-    failures: Vec<Option<SinkError>>,
-    counts: Counts,
-    took: Duration,
+pub(super) struct Answer {
+    pub(super) failures: Vec<Option<SinkError>>,
+    /// All failed with one error, which may be about one of them.
+    pub(super) is_refused_whole: bool,
+    pub(super) counts: Counts,
+    pub(super) took: Duration,
 }
 
 /// Why a call was not made.
-enum NotSent {
+#[derive(Clone, Copy)]
+pub(super) enum NotSent {
     /// No call is made any more.
     Closed,
     /// What was not sent yet was called back.
@@ -94,92 +96,12 @@ impl Calls {
         self.recalls.send_modify(|count| *count += 1);
     }
 
-    /// Sends one batch from a lane and settles every record of it.
-    pub(super) async fn run_call(&self, jobs: Vec<Job>) {
-        let mut recalls = self.recalls.subscribe();
-        let mut jobs = jobs;
-        while !jobs.is_empty() {
-            let answer = match self.send(Caller::Lane, &jobs, &mut recalls).await {
-                Ok(answer) => answer,
-                Err(not_sent) => return not_sent.settle(jobs),
-            };
-            jobs = self.settle_batch(jobs, answer);
-        }
-    }
-
-    /// Settles what a lane's call came to; returns what is to be sent again.
-    fn settle_batch(&self, jobs: Vec<Job>, answer: Answer) -> Vec<Job> {
-        let mut again: Vec<Job> = Vec::new();
-        let mut failed_keys = HashSet::new();
-        for (job, failure) in jobs.into_iter().zip(answer.failures) {
-            let key = job.record.key();
-            // In a batch that is applied in order, what follows a record of its key that did not get through cannot count,
-            // whatever was said of it: that one comes again, and then this one has to follow it.
-            if failed_keys.contains(&key) && self.keys.admit(key) == Admission::Behind {
-                job.settle(Outcome::Behind, Some(answer.took));
-                continue;
-            }
-            let is_held_back = failure.as_ref().is_some_and(is_sent_again);
-            if is_held_back || again.iter().any(|other| other.record.key() == key) {
-                again.push(job);
-                continue;
-            }
-            match failure {
-                None => {
-                    let cured = self.keys.delivered(&job.record);
-                    job.settle(Outcome::Delivered { cured }, Some(answer.took));
-                }
-                Some(error) => {
-                    failed_keys.insert(key);
-                    let is_attempt = is_attempt(&error, answer.counts);
-                    let outcome = match self.keys.failed(&job.record, error.kind(), is_attempt) {
-                        Verdict::Park => Outcome::Failed { error, is_attempt },
-                        Verdict::Dead => Outcome::Dead(error),
-                    };
-                    job.settle(outcome, Some(answer.took));
-                }
-            }
-        }
-        again
-    }
-
-    /// Sends waiting records of one key one after the other, up to the first that fails.
-    pub(super) async fn run_chain(&self, caller: Caller, jobs: Vec<Job>) {
-        let mut recalls = self.recalls.subscribe();
-        let mut jobs: VecDeque<Job> = jobs.into();
-        while let Some(job) = jobs.pop_front() {
-            let call = [job];
-            let answer = match self.send(caller, &call, &mut recalls).await {
-                Ok(answer) => answer,
-                Err(not_sent) => {
-                    not_sent.settle(call.into_iter().chain(jobs).collect());
-                    return;
-                }
-            };
-            let [job] = call;
-            match answer.failures.into_iter().next().flatten() {
-                None => {
-                    let cured = self.keys.delivered(&job.record);
-                    job.settle(Outcome::Delivered { cured }, Some(answer.took));
-                }
-                Some(error) if is_sent_again(&error) => jobs.push_front(job),
-                Some(error) => {
-                    let is_attempt = is_attempt(&error, answer.counts);
-                    let is_final = error.kind() == SinkErrorKind::Undeliverable;
-                    let outcome = if is_final {
-                        Outcome::Dead(error)
-                    } else {
-                        Outcome::Failed { error, is_attempt }
-                    };
-                    job.settle(outcome, Some(answer.took));
-                    return;
-                }
-            }
-        }
+    pub(super) fn recalls(&self) -> watch::Receiver<u64> {
+        self.recalls.subscribe()
     }
 
     /// Makes one call once everything lets it through.
-    async fn send(
+    pub(super) async fn send(
         &self,
         caller: Caller,
         jobs: &[Job],
@@ -190,6 +112,7 @@ impl Calls {
         {
             return Ok(Answer {
                 failures: vec![Some(error)],
+                is_refused_whole: false,
                 counts: Counts::Yes,
                 took: Duration::ZERO,
             });
@@ -216,19 +139,21 @@ impl Calls {
         };
         let took = started.elapsed();
         // A call that failed as a whole says one thing, however many records it held.
-        let says = if result.is_err() { 1 } else { jobs.len() };
+        let is_refused_whole = result.is_err();
+        let says = if is_refused_whole { 1 } else { jobs.len() };
         let failures = failures(jobs.len(), result);
         note_throttling(&self.gate, &failures);
         let outcomes: Vec<(RecordKey, Option<&SinkError>)> = jobs
             .iter()
             .map(|job| job.record.key())
             .zip(failures.iter().map(Option::as_ref))
-            .filter(|(_, failure)| !failure.is_some_and(is_sent_again))
+            .filter(|(_, failure)| failure.is_none_or(|error| error.subject() != Subject::Neither))
             .take(says)
             .collect();
         let counts = pass.report(&outcomes);
         Ok(Answer {
             failures,
+            is_refused_whole,
             counts,
             took,
         })
@@ -292,32 +217,13 @@ impl Calls {
 }
 
 impl NotSent {
-    fn settle(&self, jobs: Vec<Job>) {
+    pub(super) fn settle(self, job: Job) {
         match self {
-            // What is dropped comes back as not attempted, since its receipts are.
-            Self::Closed => drop(jobs),
-            Self::Recalled => jobs
-                .into_iter()
-                .for_each(|job| job.settle(Outcome::Recalled, None)),
+            // What is dropped comes back as not attempted, since its receipt is.
+            Self::Closed => drop(job),
+            Self::Recalled => job.settle(Outcome::Recalled, None),
         }
     }
-}
-
-/// Whether the record goes out again as if it had not been sent.
-fn is_sent_again(error: &SinkError) -> bool {
-    matches!(
-        error.kind(),
-        SinkErrorKind::Throttled { .. } | SinkErrorKind::NotSent
-    )
-}
-
-/// A refusal of the record is an attempt whatever else the destination does.
-fn is_attempt(error: &SinkError, counts: Counts) -> bool {
-    let speaks_of_record = matches!(
-        error.kind(),
-        SinkErrorKind::Rejected | SinkErrorKind::Undeliverable
-    );
-    speaks_of_record || counts == Counts::Yes
 }
 
 /// Why each of `count` records failed, if it did.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::pass::{Caller, Counts, Entry, Health, Pass, Turn};
 use super::server::Server;
 use super::window::Window;
-use crate::contract::{SinkError, SinkErrorKind};
+use crate::contract::{SinkError, SinkErrorKind, Subject};
 use crate::value::RecordKey;
 
 /// How long a suspected endpoint waits for somebody with a waiting record to ask.
@@ -207,7 +207,7 @@ impl Endpoint {
 
     /// Notes what a call came to: for each key why it failed, if it did. Nothing is said of what is sent again.
     pub(super) fn report(&self, number: Option<u64>, outcomes: &[(RecordKey, Option<&SinkError>)]) -> Counts {
-        let blames = |error: &&SinkError| speaks_of_destination(error.kind());
+        let blames = |error: &&SinkError| error.subject() == Subject::Destination;
         let sent = || {
             let fails = |error: &Option<&SinkError>| error.as_ref().is_some_and(blames);
             outcomes
@@ -367,17 +367,6 @@ impl fmt::Debug for Endpoint {
         f.debug_struct("Endpoint")
             .field("name", &self.name)
             .finish_non_exhaustive()
-    }
-}
-
-/// Whether a failure speaks of the destination rather than of the record.
-fn speaks_of_destination(kind: SinkErrorKind) -> bool {
-    match kind {
-        SinkErrorKind::Unavailable | SinkErrorKind::Timeout | SinkErrorKind::Unauthorized => true,
-        SinkErrorKind::Throttled { .. }
-        | SinkErrorKind::NotSent
-        | SinkErrorKind::Rejected
-        | SinkErrorKind::Undeliverable => false,
     }
 }
 

@@ -15,9 +15,10 @@ use tokio::time::Instant;
 use super::Gate;
 use super::call::{Calls, Job};
 use super::endpoint::Endpoint;
-use super::key_table::{Admission, KeyTable};
+use super::key_table::KeyTable;
 use super::pass::Caller;
-use crate::contract::{Closed, Dispatcher, Outcome, Route, SameKey, Sink, Work};
+use super::take::take_call;
+use crate::contract::{Closed, Dispatcher, Outcome, Route, Sink, SinkLimits, Work};
 
 /// Carries records to one sink: records of a key in order in one lane, lanes side by side, chains of waiting records
 /// beside them.
@@ -72,8 +73,9 @@ impl Lanes {
         let lanes = concurrency - concurrency / 4;
         let runner = Runner {
             shared: Arc::new(Calls::new(sink, (gate, endpoint), keys)),
-            lanes: (0..lanes).map(|_| Lane::default()).collect(),
+            lanes: (0..lanes).map(|_| Lane::new()).collect(),
             calls: FuturesUnordered::new(),
+            lingering: FuturesUnordered::new(),
             room: Arc::clone(&room),
         };
         let task = tokio::spawn(runner.run(work, stopped));
@@ -127,16 +129,42 @@ impl Drop for Lanes {
     }
 }
 
-#[derive(Default)]
 struct Lane {
     queue: VecDeque<Job>,
     busy: bool,
+    /// Since when the oldest of the queue waits to be sent, about.
+    since: Instant,
+    /// Somebody looks after it when it has waited long enough.
+    is_lingering: bool,
+}
+
+impl Lane {
+    fn new() -> Self {
+        Self {
+            queue: VecDeque::new(),
+            busy: false,
+            since: Instant::now(),
+            is_lingering: false,
+        }
+    }
+
+    /// Until when to wait for more records, if a call would not be full.
+    fn lingers(&self, limits: &SinkLimits) -> Option<Instant> {
+        let until = self.since + limits.linger;
+        if limits.linger.is_zero() || until <= Instant::now() || self.queue.len() >= limits.max_records {
+            return None;
+        }
+        let bytes: usize = self.queue.iter().map(|job| job.record.size()).sum();
+        (bytes < limits.max_bytes).then_some(until)
+    }
 }
 
 struct Runner {
     shared: Arc<Calls>,
     lanes: Vec<Lane>,
     calls: FuturesUnordered<BoxFuture<'static, (Origin, usize)>>,
+    /// Lanes that wait for more records.
+    lingering: FuturesUnordered<BoxFuture<'static, usize>>,
     room: Arc<Semaphore>,
 }
 
@@ -162,6 +190,10 @@ impl Runner {
                         self.lanes[lane].busy = false;
                         self.start_lane(lane);
                     }
+                }
+                Some(lane) = self.lingering.next(), if !self.lingering.is_empty() => {
+                    self.lanes[lane].is_lingering = false;
+                    self.start_lane(lane);
                 }
                 Some(input) = input.recv() => match input {
                     Input::Work(work) => self.accept(work),
@@ -200,13 +232,15 @@ impl Runner {
                 let mut touched = HashSet::new();
                 for job in jobs {
                     let lane = job.record.key().lane(self.lanes.len());
-                    self.lanes[lane].queue.push_back(job);
+                    let found = &mut self.lanes[lane];
+                    if found.queue.is_empty() {
+                        found.since = Instant::now();
+                    }
+                    found.queue.push_back(job);
                     touched.insert(lane);
                 }
                 for lane in touched {
-                    if !self.lanes[lane].busy {
-                        self.start_lane(lane);
-                    }
+                    self.start_lane(lane);
                 }
             }
         }
@@ -235,48 +269,34 @@ impl Runner {
         self.shared.recall();
     }
 
-    /// Takes the next call's records off a lane's queue and sends them.
+    /// Takes the next call's records off a lane's queue and sends them; waits for more first if the destination wants that.
     fn start_lane(&mut self, lane: usize) {
         let limits = self.shared.limits();
-        let queue = &mut self.lanes[lane].queue;
-        let mut jobs: Vec<Job> = Vec::new();
-        let mut bytes = 0;
-        let mut settled = 0;
-        while jobs.len() < limits.max_records.max(1) {
-            let Some(next) = queue.front() else { break };
-            let (key, size) = (next.record.key(), next.record.size());
-            // One that cannot be sent goes alone, so that it takes no other with it.
-            let is_alone = next.record.fault().is_some() || size > limits.max_bytes;
-            let fits = jobs.is_empty() || (bytes + size <= limits.max_bytes && !is_alone);
-            let repeats = jobs.iter().any(|job| job.record.key() == key);
-            if !fits || (repeats && limits.same_key == SameKey::OncePerCall) {
-                break;
-            }
-            let Some(job) = queue.pop_front() else { break };
-            match self.shared.keys().admit(key) {
-                Admission::Behind => {
-                    settled += 1;
-                    job.settle(Outcome::Behind, None);
-                }
-                Admission::Send => {
-                    bytes += size;
-                    jobs.push(job);
-                    if is_alone {
-                        break;
-                    }
-                }
-            }
+        let found = &mut self.lanes[lane];
+        if found.busy || found.queue.is_empty() {
+            return;
         }
-        self.room.add_permits(settled);
+        if let Some(until) = found.lingers(&limits) {
+            if !found.is_lingering {
+                found.is_lingering = true;
+                let wait = tokio::time::sleep_until(until);
+                self.lingering.push(wait.map(move |()| lane).boxed());
+            }
+            return;
+        }
+        let queued = found.queue.len();
+        let jobs = take_call(&mut found.queue, &limits, |key| self.shared.keys().admit(key));
+        found.since = Instant::now();
+        self.room.add_permits(queued - found.queue.len() - jobs.len());
         if jobs.is_empty() {
             return;
         }
-        self.lanes[lane].busy = true;
+        found.busy = true;
         let shared = Arc::clone(&self.shared);
         self.calls.push(
             async move {
                 let count = jobs.len();
-                shared.run_call(jobs).await;
+                shared.run_lane(jobs).await;
                 (Origin::Lane(lane), count)
             }
             .boxed(),

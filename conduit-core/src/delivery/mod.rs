@@ -8,8 +8,10 @@ mod key_table;
 mod lanes;
 mod pass;
 mod retry_policy;
+mod round;
 mod server;
 mod service;
+mod take;
 mod window;
 
 pub(crate) use endpoint::Endpoint;

@@ -24,7 +24,7 @@ pub(crate) enum Progress {
         record: Arc<Record>,
         settled: Settled,
     },
-    /// A waiting record settled; it may be the last of its chain.
+    /// A waiting record settled; it may be the last of its key.
     Retry {
         retry: Retry,
         settled: Settled,
@@ -43,7 +43,7 @@ enum Held {
 pub(crate) struct InHand {
     settlements: Settlements,
     records: HashMap<u64, Held>,
-    /// How many records of each chain have no outcome yet.
+    /// How many waiting records of each key have no outcome yet.
     chains: HashMap<RecordKey, usize>,
     on_lanes: usize,
 }
@@ -69,12 +69,12 @@ impl InHand {
         }
     }
 
-    /// Makes work of waiting records of one key.
-    pub(crate) fn chain(&mut self, route: Route, key: RecordKey, retries: Vec<Retry>) -> Work {
-        *self.chains.entry(key).or_insert(0) += retries.len();
+    /// Makes work of waiting records.
+    pub(crate) fn chain(&mut self, route: Route, retries: Vec<Retry>) -> Work {
         let receipts = retries.into_iter().map(|retry| {
             let (ticket, receipt) = self.settlements.receipt();
             let record = Arc::clone(&retry.record);
+            *self.chains.entry(record.key()).or_insert(0) += 1;
             self.records.insert(ticket, Held::Retry(retry));
             (record, receipt)
         });

@@ -1,6 +1,6 @@
 //! The waiting records of a subscription, without their contents.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use crate::contract::{RetryId, WaitingRef};
 use crate::value::{RecordKey, WallTime};
@@ -15,11 +15,29 @@ pub(crate) struct RetryQueue {
     waiting: BTreeMap<RetryId, Waiting>,
     by_key: HashMap<RecordKey, VecDeque<RetryId>>,
     due: BTreeSet<(WallTime, RetryId)>,
-    running: HashSet<RecordKey>,
+    running: HashMap<RecordKey, Load>,
+    load: Load,
     /// How many changes of each moment wait.
     moments: BTreeMap<WallTime, usize>,
     bytes: usize,
     next_id: u64,
+}
+
+/// How much is being sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Load {
+    /// A key takes a place in a call, one that goes alone a whole call.
+    pub(crate) places: usize,
+    /// The records' size.
+    pub(crate) bytes: usize,
+}
+
+/// What is due of one key.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Due {
+    pub(crate) ids: Vec<RetryId>,
+    /// It failed before, and may be at fault if a call with it fails again.
+    pub(crate) is_alone: bool,
 }
 
 #[derive(Debug)]
@@ -69,7 +87,7 @@ impl RetryQueue {
 
     /// Makes the head of a key due: at its time, or now if it was never tried.
     fn schedule_head(&mut self, key: RecordKey, now: WallTime) {
-        if self.running.contains(&key) {
+        if self.running.contains_key(&key) {
             return;
         }
         let Some(id) = self.by_key.get(&key).and_then(VecDeque::front).copied() else {
@@ -129,17 +147,18 @@ impl RetryQueue {
         self.schedule_head(waiting.key, now);
     }
 
-    /// Takes up to `keys` keys whose head is due, each with what can be sent of it now: a head that failed before goes
-    /// alone; records that were never tried go together, up to `max_records` and `max_bytes`.
+    /// Takes keys whose head is due, each with what can be sent of it now, until as much as `most` is being sent: a head that
+    /// failed before goes alone, and takes the `places` of a whole call; records that were never tried go together, up to
+    /// `max_records` of a key.
     pub(crate) fn take_due(
         &mut self,
         now: WallTime,
-        keys: usize,
+        most: Load,
+        places: usize,
         max_records: usize,
-        max_bytes: usize,
-    ) -> Vec<(RecordKey, Vec<RetryId>)> {
+    ) -> Vec<Due> {
         let mut taken = Vec::new();
-        while taken.len() < keys {
+        while self.load.places < most.places && self.load.bytes < most.bytes {
             let Some((due, head)) = self.due.first().copied() else {
                 break;
             };
@@ -151,27 +170,44 @@ impl RetryQueue {
                 continue;
             };
             waiting.scheduled = None;
-            let key = waiting.key;
-            self.running.insert(key);
-            taken.push((key, self.sendable(key, max_records, max_bytes)));
+            let (key, is_alone) = (waiting.key, waiting.due.is_some());
+            let (ids, bytes) = self.sendable(key, max_records, most.bytes - self.load.bytes);
+            let places = if is_alone { places } else { 1 };
+            self.run(key, Load { places, bytes });
+            taken.push(Due { ids, is_alone });
         }
         taken
     }
 
     /// Takes the key whose head was due first, due or not, with its head alone.
-    pub(crate) fn take_first(&mut self) -> Option<(RecordKey, RetryId)> {
+    pub(crate) fn take_first(&mut self) -> Option<RetryId> {
         let (_, head) = self.due.pop_first()?;
         let waiting = self.waiting.get_mut(&head)?;
         waiting.scheduled = None;
-        self.running.insert(waiting.key);
-        Some((waiting.key, head))
+        let (key, bytes) = (waiting.key, waiting.size);
+        self.run(key, Load { places: 1, bytes });
+        Some(head)
     }
 
     /// Keeps a key from being sent until [`finished`](Self::finished) says that it may.
     pub(crate) fn block(&mut self, key: RecordKey) {
-        self.running.insert(key);
+        self.run(key, Load { places: 1, bytes: 0 });
         let head = self.by_key.get(&key).and_then(VecDeque::front).copied();
         self.unschedule(head);
+    }
+
+    fn run(&mut self, key: RecordKey, load: Load) {
+        self.stop(key);
+        self.running.insert(key, load);
+        self.load.places += load.places;
+        self.load.bytes += load.bytes;
+    }
+
+    fn stop(&mut self, key: RecordKey) {
+        if let Some(load) = self.running.remove(&key) {
+            self.load.places -= load.places;
+            self.load.bytes -= load.bytes;
+        }
     }
 
     /// Whether records of the key wait.
@@ -195,7 +231,7 @@ impl RetryQueue {
             return true;
         };
         let at = ids.partition_point(|other| *other < id);
-        if at == 0 && self.running.contains(&key) {
+        if at == 0 && self.running.contains_key(&key) {
             return false;
         }
         let old_head = ids.front().copied();
@@ -227,29 +263,30 @@ impl RetryQueue {
         heads.filter(tried).count()
     }
 
-    fn sendable(&self, key: RecordKey, max_records: usize, max_bytes: usize) -> Vec<RetryId> {
+    fn sendable(&self, key: RecordKey, max_records: usize, max_bytes: usize) -> (Vec<RetryId>, usize) {
         let mut ids = Vec::new();
         let mut bytes = 0;
         for id in self.by_key.get(&key).into_iter().flatten() {
             let Some(waiting) = self.waiting.get(id) else {
                 continue;
             };
-            bytes += waiting.size;
             let is_tried = waiting.due.is_some();
-            if !ids.is_empty() && (is_tried || ids.len() >= max_records || bytes > max_bytes) {
+            let is_full = ids.len() >= max_records || bytes + waiting.size > max_bytes;
+            if !ids.is_empty() && (is_tried || is_full) {
                 break;
             }
+            bytes += waiting.size;
             ids.push(*id);
             if is_tried {
                 break;
             }
         }
-        ids
+        (ids, bytes)
     }
 
     /// Notes that nothing of the key is being sent any more: its head is due at its time.
     pub(crate) fn finished(&mut self, key: RecordKey, now: WallTime) {
-        self.running.remove(&key);
+        self.stop(key);
         self.schedule_head(key, now);
     }
 
@@ -258,9 +295,9 @@ impl RetryQueue {
         self.due.first().map(|(due, _)| *due)
     }
 
-    /// Returns how many keys are being sent.
-    pub(crate) fn running(&self) -> usize {
-        self.running.len()
+    /// Returns how much is being sent.
+    pub(crate) fn load(&self) -> Load {
+        self.load
     }
 
     /// Returns how many records wait.
@@ -309,8 +346,13 @@ mod tests {
         queue.push(at(0), |id| waiting(id, key, due))
     }
 
-    fn take(queue: &mut RetryQueue, now: i64) -> Vec<(RecordKey, Vec<RetryId>)> {
-        queue.take_due(at(now), 10, 2, 1000)
+    fn take(queue: &mut RetryQueue, now: i64) -> Vec<Vec<RetryId>> {
+        let most = Load {
+            places: 10,
+            bytes: 1000,
+        };
+        let taken = queue.take_due(at(now), most, 1, 2);
+        taken.into_iter().map(|due| due.ids).collect()
     }
 
     #[test]
@@ -320,8 +362,8 @@ mod tests {
         push(&mut queue, A, None);
         let other = push(&mut queue, B, Some(at(50)));
         assert_eq!(queue.next_due(), Some(at(50)));
-        assert_eq!(take(&mut queue, 100), [(B, vec![other]), (A, vec![head])]);
-        assert_eq!(take(&mut queue, 1000), []);
+        assert_eq!(take(&mut queue, 100), [[other], [head]]);
+        assert!(take(&mut queue, 1000).is_empty());
     }
 
     #[test]
@@ -329,11 +371,30 @@ mod tests {
         let mut queue = RetryQueue::new(Vec::new());
         let head = push(&mut queue, A, Some(at(0)));
         let followers: Vec<RetryId> = (0..3).map(|_| push(&mut queue, A, None)).collect();
-        assert_eq!(take(&mut queue, 0), [(A, vec![head])]);
+        assert_eq!(take(&mut queue, 0), [[head]]);
         queue.remove(head, at(0));
-        assert_eq!(take(&mut queue, 0), [], "a key in hand is not taken twice");
+        assert!(take(&mut queue, 0).is_empty(), "a key in hand is not taken twice");
         queue.finished(A, at(0));
-        assert_eq!(take(&mut queue, 0), [(A, followers[..2].to_vec())]);
+        assert_eq!(take(&mut queue, 0), [&followers[..2]]);
+    }
+
+    #[test]
+    fn as_much_is_taken_as_there_are_places_and_bytes_and_what_failed_before_takes_a_call() {
+        let mut queue = RetryQueue::new(Vec::new());
+        push(&mut queue, A, Some(at(0)));
+        push(&mut queue, B, Some(at(0)));
+        let take = |queue: &mut RetryQueue, places, bytes| {
+            let most = Load { places, bytes };
+            queue.take_due(at(0), most, 5, 10).len()
+        };
+        assert_eq!(take(&mut queue, 5, 1000), 1);
+        assert_eq!(queue.load().places, 5);
+        assert_eq!(take(&mut queue, 5, 1000), 0);
+        assert_eq!(take(&mut queue, 6, 10), 0);
+        assert_eq!(take(&mut queue, 6, 11), 1);
+        queue.finished(A, at(0));
+        queue.finished(B, at(0));
+        assert_eq!((queue.load().places, queue.load().bytes), (0, 0));
     }
 
     #[test]
@@ -356,12 +417,12 @@ mod tests {
         assert!(queue.put(at(0), waiting(RetryId(first.0 + 1), A, None)));
         assert!(queue.put(at(0), waiting(first, A, None)));
         let all = vec![first, RetryId(first.0 + 1)];
-        assert_eq!(take(&mut queue, 0), [(A, all.clone())]);
+        assert_eq!(take(&mut queue, 0), [&all[..]]);
         for id in all {
             queue.remove(id, at(0));
         }
         queue.finished(A, at(0));
-        assert_eq!(take(&mut queue, 0), [(A, vec![later])]);
+        assert_eq!(take(&mut queue, 0), [[later]]);
         assert!(!queue.put(at(0), waiting(RetryId(first.0 + 2), A, None)));
     }
 
@@ -370,6 +431,6 @@ mod tests {
         let mut queue = RetryQueue::new(vec![waiting(RetryId(41), A, None)]);
         assert_eq!(push(&mut queue, A, None), RetryId(42));
         assert_eq!(queue.oldest(), Some(at(0)));
-        assert_eq!(take(&mut queue, 0), [(A, vec![RetryId(41), RetryId(42)])]);
+        assert_eq!(take(&mut queue, 0), [[RetryId(41), RetryId(42)]]);
     }
 }

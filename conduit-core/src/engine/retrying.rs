@@ -8,13 +8,37 @@ use futures_util::FutureExt;
 use super::backoff::Backoff;
 use super::draft::Attempts;
 use super::in_hand::Retry;
+use super::retry_queue::Due;
 use super::subscription::{End, Loaded, Subscription};
 use crate::contract::{RetryId, Route, StateErrorKind, StateStore};
 use crate::delivery::Health;
-use crate::value::{RecordKey, SubscriptionId};
+use crate::value::SubscriptionId;
 
 /// Most waiting records of one key that are sent in one go once its head got through.
-const MAX_CHAIN_RECORDS: usize = 64;
+const MAX_KEY_RECORDS: usize = 64;
+
+/// Makes chains of what is due: what failed before alone, the rest of as many keys together as a call holds.
+fn chains(due: Vec<Due>, call_records: usize) -> Vec<Vec<RetryId>> {
+    let mut chains = Vec::new();
+    let mut together: Vec<RetryId> = Vec::new();
+    let mut keys = 0;
+    for Due { ids, is_alone, .. } in due {
+        if is_alone {
+            chains.push(ids);
+            continue;
+        }
+        together.extend(ids);
+        keys += 1;
+        if keys == call_records {
+            chains.push(std::mem::take(&mut together));
+            keys = 0;
+        }
+    }
+    if !together.is_empty() {
+        chains.push(together);
+    }
+    chains
+}
 
 impl Subscription {
     fn is_held(&self) -> bool {
@@ -23,7 +47,9 @@ impl Subscription {
 
     /// Whether waiting records are sent when they are due.
     pub(super) fn can_retry(&self) -> bool {
-        !self.is_held() && !self.dead_count.is_full() && self.retries.running() < self.max_chains
+        let load = self.retries.load();
+        let has_room = load.places < self.max_load.places && load.bytes < self.max_load.bytes;
+        !self.is_held() && !self.dead_count.is_full() && has_room
     }
 
     /// Sends what is due of the retry queue; contents that are in the store only are loaded first.
@@ -34,16 +60,16 @@ impl Subscription {
         if self.is_held() {
             return self.start_probe().await;
         }
-        let max_bytes = self.context.settings.max_retry_bytes / self.max_chains;
-        let free = self.max_chains.saturating_sub(self.retries.running());
         let now = self.context.clock.now();
-        let due = self.retries.take_due(now, free, MAX_CHAIN_RECORDS, max_bytes);
+        let due = self
+            .retries
+            .take_due(now, self.max_load, self.call_records, MAX_KEY_RECORDS);
         let mut missing = Vec::new();
-        for (key, ids) in due {
+        for ids in chains(due, self.call_records) {
             let held: Option<Vec<Retry>> = ids.iter().map(|id| self.held(*id)).collect();
             match held {
-                Some(retries) => self.submit_chain(key, retries).await?,
-                None => missing.push((key, ids)),
+                Some(retries) => self.submit_chain(retries).await?,
+                None => missing.push(ids),
             }
         }
         self.load_missing(missing);
@@ -53,26 +79,22 @@ impl Subscription {
     /// Asks a destination that fails as a whole whether it answers again: one waiting record at a time, of another key each
     /// time. It goes out when the endpoint says that it is time.
     async fn start_probe(&mut self) -> Result<(), End> {
-        if self.retries.running() > 0 {
+        if self.retries.load().places > 0 {
             return Ok(());
         }
-        if let Some((key, id)) = self.retries.take_first() {
+        if let Some(id) = self.retries.take_first() {
             match self.held(id) {
-                Some(retry) => self.submit_chain(key, vec![retry]).await?,
-                None => self.load_missing(vec![(key, vec![id])]),
+                Some(retry) => self.submit_chain(vec![retry]).await?,
+                None => self.load_missing(vec![vec![id]]),
             }
         }
         Ok(())
     }
 
-    fn load_missing(&mut self, missing: Vec<(RecordKey, Vec<RetryId>)>) {
+    fn load_missing(&mut self, missing: Vec<Vec<RetryId>>) {
         if !missing.is_empty() {
             let store = Arc::clone(&self.context.store);
-            let held = missing
-                .iter()
-                .flat_map(|(_, ids)| ids)
-                .filter_map(|id| self.held(*id))
-                .collect();
+            let held = missing.iter().flatten().filter_map(|id| self.held(*id)).collect();
             self.loading = Some(load(store, self.id.clone(), missing, held).boxed());
         }
     }
@@ -87,19 +109,19 @@ impl Subscription {
     }
 
     pub(super) async fn on_loaded(&mut self, loaded: Loaded) -> Result<(), End> {
-        for (key, retries) in loaded? {
-            self.submit_chain(key, retries).await?;
+        for retries in loaded? {
+            self.submit_chain(retries).await?;
         }
         Ok(())
     }
 
-    async fn submit_chain(&mut self, key: RecordKey, retries: Vec<Retry>) -> Result<(), End> {
+    async fn submit_chain(&mut self, retries: Vec<Retry>) -> Result<(), End> {
         let route = if self.is_held() {
             Route::Probe
         } else {
             Route::Chain
         };
-        let work = self.in_hand.chain(route, key, retries);
+        let work = self.in_hand.chain(route, retries);
         let submitted = self.dispatcher.submit(work).await;
         submitted.map_err(|closed| End::Reload(closed.to_string()))
     }
@@ -109,13 +131,13 @@ impl Subscription {
 async fn load(
     store: Arc<dyn StateStore>,
     id: SubscriptionId,
-    wanted: Vec<(RecordKey, Vec<RetryId>)>,
+    wanted: Vec<Vec<RetryId>>,
     held: Vec<Retry>,
 ) -> Loaded {
     let mut known: HashMap<RetryId, Retry> = held.into_iter().map(|retry| (retry.id, retry)).collect();
     let missing: Vec<RetryId> = wanted
         .iter()
-        .flat_map(|(_, ids)| ids)
+        .flatten()
         .filter(|id| !known.contains_key(id))
         .copied()
         .collect();
@@ -148,10 +170,10 @@ async fn load(
     }
     wanted
         .into_iter()
-        .map(|(key, ids)| {
+        .map(|ids| {
             let retries: Option<Vec<Retry>> = ids.iter().map(|id| known.remove(id)).collect();
             let gone = || End::Reload("a waiting record is not in the store any more".to_owned());
-            Ok((key, retries.ok_or_else(gone)?))
+            retries.ok_or_else(gone)
         })
         .collect()
 }

@@ -17,7 +17,7 @@ use super::feed::Recovery;
 use super::in_hand::{InHand, Progress, Retry};
 use super::letter_work::LetterWork;
 use super::reading::{MAX_READ_RECORDS, Reading};
-use super::retry_queue::RetryQueue;
+use super::retry_queue::{Load, RetryQueue};
 use super::spec::{Filter, SubscriptionSpec};
 use super::status::{StatusCell, SubscriptionPhase};
 use super::stop::StopSignal;
@@ -27,7 +27,7 @@ use crate::contract::{
     WatchTarget,
 };
 use crate::delivery::{Endpoint, Gate, Health, KeyTable, Lanes, LeaseGuard, RetryPolicy};
-use crate::value::{Position, Record, RecordKey, Sequence, SubscriptionId, WallTime};
+use crate::value::{Position, Record, Sequence, SubscriptionId, WallTime};
 
 /// Why a subscription ended.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub(super) struct Committed {
     pub(super) result: Result<(), StateError>,
 }
 
-pub(super) type Loaded = Result<Vec<(RecordKey, Vec<Retry>)>, End>;
+pub(super) type Loaded = Result<Vec<Vec<Retry>>, End>;
 
 /// The task of a subscription: the one owner of its tracker, retry queue and draft commit.
 ///
@@ -67,7 +67,10 @@ pub(crate) struct Subscription {
     pub(super) policy: RetryPolicy,
     pub(super) keys: Arc<KeyTable>,
     pub(super) dispatcher: Arc<dyn Dispatcher>,
-    pub(super) max_chains: usize,
+    /// How many records a call holds at most.
+    pub(super) call_records: usize,
+    /// How much of the retry queue is sent at the same time.
+    pub(super) max_load: Load,
     pub(super) tracker: Tracker,
     pub(super) retries: RetryQueue,
     pub(super) draft: Draft,
@@ -147,13 +150,19 @@ impl Subscription {
         status.set_counts(retries.len(), Some(state.dead_letters));
         status.set_position(&state.position, retries.oldest(), Some(state.generation));
         let seed = context.seed_for(&id);
+        let limits = spec.sink.limits();
+        let call_records = limits.max_records.max(1);
         let mut subscription = Self {
             guard,
             lease,
             policy: spec.retry.clone(),
             keys,
             dispatcher: Arc::new(lanes),
-            max_chains: (spec.sink.limits().concurrency / 4).max(1),
+            call_records,
+            max_load: Load {
+                places: (limits.concurrency / 4).max(1) * call_records,
+                bytes: context.settings.max_retry_bytes,
+            },
             tracker: Tracker::new(state.position.clone()),
             retries,
             draft: Draft::default(),

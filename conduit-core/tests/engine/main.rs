@@ -8,6 +8,7 @@ mod harness;
 mod outage;
 mod random_runs;
 
+mod batches;
 mod configuration;
 mod dead_letters;
 mod hold;

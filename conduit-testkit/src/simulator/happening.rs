@@ -18,6 +18,8 @@ pub(super) enum Answer {
     DeliveredOutOfTurn,
     /// It failed.
     Failed(SinkErrorKind, Cause),
+    /// It failed with others of its call, which was refused as a whole: that is no attempt of it, unless it was a time-out.
+    FailedTogether(SinkErrorKind, Cause),
     /// The call was dropped: timed out, or its worker ended.
     Unknown(Cause),
 }

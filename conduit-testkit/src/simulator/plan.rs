@@ -36,6 +36,8 @@ pub(super) struct SinkFaults {
     pub(super) poison: u32,
     /// Whether, in a call that keeps order, it takes a record after an older one of its key failed.
     pub(super) goes_on_after_failure: bool,
+    /// Whether it takes or refuses a call as a whole.
+    pub(super) answers_as_one: bool,
     pub(super) max_latency_ms: u64,
 }
 
@@ -141,6 +143,7 @@ fn destination(collection: usize, rng: &mut Rng) -> DestinationPlan {
         max_bytes: one_of(&[600, 1 << 20], rng),
         concurrency: one_of(&[1, 2, 4, 8, 16], rng),
         same_key,
+        linger: Duration::ZERO,
         timeout: Duration::from_millis(one_of(&[800, 2_500, 6_000], rng)),
     };
     let retry = RetryPolicy {
@@ -161,6 +164,8 @@ fn destination(collection: usize, rng: &mut Rng) -> DestinationPlan {
         hangs: often(80),
         poison: often(100),
         goes_on_after_failure: rng.bool(),
+        // Of a copy, so that what else a seed means stays.
+        answers_as_one: rng.clone().u32(0..3) == 0,
         max_latency_ms: one_of(&[0, 20, 200, 700], rng),
     };
     DestinationPlan {

@@ -52,7 +52,7 @@ impl Report {
             Happening::Answered { answers, .. } => {
                 for (_, answer) in answers {
                     match answer {
-                        Answer::Failed(..) => self.failed += 1,
+                        Answer::Failed(..) | Answer::FailedTogether(..) => self.failed += 1,
                         Answer::Unknown(_) => self.unanswered += 1,
                         Answer::Delivered | Answer::DeliveredOutOfTurn => {}
                     }

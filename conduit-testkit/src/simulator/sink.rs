@@ -81,6 +81,9 @@ impl SimulatedSink {
         let mut delivery = Delivery::complete();
         let mut failed_keys = HashSet::new();
         let mut longest = Duration::ZERO;
+        if self.endpoint.faults().answers_as_one {
+            return self.arrive_as_one(batch);
+        }
         let stops = self.limits.same_key == SameKey::InOrder && !self.endpoint.faults().goes_on_after_failure;
         for (index, record) in batch.records().iter().enumerate() {
             let number = names::number_of(record);
@@ -103,14 +106,14 @@ impl SimulatedSink {
                     });
                 }
                 Treatment::Fail(error, cause) => {
-                    failed_keys.insert(record.key());
+                    let is_first = failed_keys.insert(record.key());
+                    let cause = if is_first { cause } else { Cause::OlderRecord };
                     answers.push(Answer::Failed(error.kind(), cause));
                     delivery.failed.push((index, error));
                 }
                 Treatment::TakeAndLoseAnswer(kind) => {
                     self.take(number, key_failed);
-                    let lost = Answer::Failed(kind, Cause::Chance);
-                    return (vec![lost; batch.records().len()], Ending::Error(kind), longest);
+                    return (refused(batch, kind, Cause::Chance), Ending::Error(kind), longest);
                 }
                 Treatment::Hang { takes, cause } => {
                     if takes {
@@ -121,6 +124,36 @@ impl SimulatedSink {
             }
         }
         (answers, Ending::Answer(delivery), longest)
+    }
+
+    /// The same for a destination that takes all of a call or nothing.
+    fn arrive_as_one(&self, batch: &RecordBatch) -> (Vec<Answer>, Ending, Duration) {
+        let mut longest = Duration::ZERO;
+        let (mut takes, mut ending) = (true, None);
+        for record in batch.records() {
+            let (treatment, latency) = self.endpoint.treat(names::number_of(record));
+            longest = longest.max(latency);
+            (takes, ending) = match treatment {
+                Treatment::Take => continue,
+                Treatment::Fail(error, cause) => (false, Some((Ending::Error(error.kind()), cause))),
+                Treatment::TakeAndLoseAnswer(kind) => (true, Some((Ending::Error(kind), Cause::Chance))),
+                Treatment::Hang { takes, cause } => (takes, Some((Ending::Never(cause), cause))),
+            };
+            break;
+        }
+        if takes {
+            for record in batch.records() {
+                self.take(names::number_of(record), false);
+            }
+        }
+        match ending {
+            None => {
+                let answers = vec![Answer::Delivered; batch.records().len()];
+                (answers, Ending::Answer(Delivery::complete()), longest)
+            }
+            Some((Ending::Error(kind), cause)) => (refused(batch, kind, cause), Ending::Error(kind), longest),
+            Some((ending, _)) => (Vec::new(), ending, longest),
+        }
     }
 
     fn take(&self, record: usize, out_of_turn: bool) {
@@ -166,4 +199,14 @@ impl Sink for SimulatedSink {
             }
         }
     }
+}
+
+/// What comes back of each record of a call that fails with one error.
+fn refused(batch: &RecordBatch, kind: SinkErrorKind, cause: Cause) -> Vec<Answer> {
+    let count = batch.records().len();
+    let answer = match count > 1 {
+        true => Answer::FailedTogether(kind, cause),
+        false => Answer::Failed(kind, cause),
+    };
+    vec![answer; count]
 }

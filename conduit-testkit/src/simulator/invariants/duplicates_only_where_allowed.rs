@@ -6,7 +6,7 @@ use conduit_core::ClusterTime;
 
 use super::super::happening::{Answer, Happening, Session};
 use super::super::violation::Violation;
-use super::super::world::{Holder, Life, World};
+use super::super::world::{Holder, World};
 use super::{Invariant, Observation};
 
 const NAME: &str = "duplicates only where allowed";
@@ -25,10 +25,9 @@ pub(in super::super) struct DuplicatesOnlyWhereAllowed {
     /// Destinations that the store set back, or refused a commit of: what is acknowledged before they start again cannot be
     /// committed.
     starting_again: HashSet<usize>,
-    /// Destinations that were removed and added again, and loaded since by a worker that did not know it: the old life
-    /// begins anew at its start, and so does the new one once it is known.
-    outdated: HashSet<usize>,
-    /// By destination: the records that were settled before its life began anew.
+    /// The life of each destination that was loaded last.
+    loaded: HashMap<usize, ClusterTime>,
+    /// By destination: the records that were settled in another life.
     come_again: HashSet<(usize, usize)>,
 }
 
@@ -96,15 +95,11 @@ impl Invariant for DuplicatesOnlyWhereAllowed {
 }
 
 impl DuplicatesOnlyWhereAllowed {
+    /// Notes which life of a destination is loaded. What was settled in another one is sent again in this one, whichever is
+    /// the newer: a worker that was frozen may load the older.
     fn note_life(&mut self, world: &World, destination: usize, life: ClusterTime) {
-        let of_destination = |known: &&Life| known.destination == destination;
-        let newest = world.lives.iter().rfind(of_destination);
-        let was_outdated = self.outdated.remove(&destination);
-        let is_outdated = newest.is_some_and(|newest| newest.start > life);
-        if is_outdated {
-            self.outdated.insert(destination);
-        }
-        if is_outdated || was_outdated {
+        let before = self.loaded.insert(destination, life);
+        if before.is_some_and(|before| before != life) {
             let state = &world.destinations[destination];
             let settled = state.taken.keys().chain(&state.shelf.dead);
             self.come_again
@@ -158,7 +153,8 @@ impl DuplicatesOnlyWhereAllowed {
                 .lives
                 .iter()
                 .any(|life| life.destination == *destination && !life.has_ended);
-            let is_committed = state.shelf.delivered.contains(record);
+            // Or given up, by whoever went on without knowing.
+            let is_committed = state.shelf.delivered.contains(record) || state.shelf.dead.contains(record);
             let can_commit = !self.starting_again.contains(destination);
             if can_commit && lease.session == session && is_last_lease && is_configured && !is_committed {
                 let message =

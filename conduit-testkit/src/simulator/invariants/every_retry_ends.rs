@@ -52,7 +52,11 @@ impl Invariant for EveryRetryEnds {
                 let mut throttled = HashSet::new();
                 for (record, answer) in answers {
                     let key = world.records[*record].key();
-                    if matches!(answer, Answer::Failed(SinkErrorKind::Throttled { .. }, _)) {
+                    let kind = match answer {
+                        Answer::Failed(kind, _) | Answer::FailedTogether(kind, _) => Some(*kind),
+                        _ => None,
+                    };
+                    if matches!(kind, Some(SinkErrorKind::Throttled { .. })) {
                         throttled.insert(key);
                     }
                     if throttled.contains(&key) {
@@ -111,12 +115,18 @@ impl EveryRetryEnds {
         answer: Answer,
     ) {
         let keys = self.failed_keys.entry(place.0).or_default();
-        if matches!(answer, Answer::Failed(..) | Answer::Unknown(_)) {
+        if matches!(
+            answer,
+            Answer::Failed(..) | Answer::FailedTogether(..) | Answer::Unknown(_)
+        ) {
             keys.insert(seen.world.records[place.1].key());
         }
         let may_be_held = keys.len() >= KEYS_OF_A_HOLD;
         match answer {
-            Answer::Failed(SinkErrorKind::Throttled { .. }, _) => {}
+            Answer::FailedTogether(SinkErrorKind::Timeout, _) => {
+                *self.failures.entry(place).or_insert(0) += 1
+            }
+            Answer::Failed(SinkErrorKind::Throttled { .. }, _) | Answer::FailedTogether(..) => {}
             Answer::Failed(kind, cause) => {
                 *self.failures.entry(place).or_insert(0) += 1;
                 let collection = seen.world.destinations[place.0].plan.collection;

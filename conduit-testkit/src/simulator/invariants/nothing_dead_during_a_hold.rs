@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use conduit_core::{DeadLetter, RecordKey};
+use conduit_core::{DeadLetter, RecordKey, SinkErrorKind};
 
 use super::super::happening::{Answer, Cause, Happening};
 use super::super::names;
@@ -52,8 +52,11 @@ impl Invariant for NothingDeadDuringAHold {
 impl NothingDeadDuringAHold {
     fn note(&mut self, seen: &Observation<'_>, destination: usize, record: usize, answer: Answer) {
         let cause = match answer {
-            Answer::Failed(_, cause) | Answer::Unknown(cause) => cause,
-            Answer::Delivered | Answer::DeliveredOutOfTurn => return,
+            Answer::Failed(_, cause)
+            | Answer::FailedTogether(SinkErrorKind::Timeout, cause)
+            | Answer::Unknown(cause) => cause,
+            // Of a call that fails as a whole the engine looks at one record only.
+            Answer::Delivered | Answer::DeliveredOutOfTurn | Answer::FailedTogether(..) => return,
         };
         let failures = self.failures.entry((destination, record)).or_default();
         if cause != Cause::Outage {

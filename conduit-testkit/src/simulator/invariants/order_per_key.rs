@@ -156,7 +156,10 @@ impl OrderPerKey {
         match answer {
             Answer::Delivered | Answer::DeliveredOutOfTurn => self.failed.remove(&place),
             Answer::Failed(SinkErrorKind::Undeliverable, _) => self.failed.insert(place, Finality::ForGood),
-            Answer::Failed(..) | Answer::Unknown(_) => self.failed.insert(place, Finality::ForNow),
+            Answer::Failed(..) | Answer::FailedTogether(SinkErrorKind::Timeout, _) | Answer::Unknown(_) => {
+                self.failed.insert(place, Finality::ForNow)
+            }
+            Answer::FailedTogether(..) => return,
         };
     }
 
@@ -192,7 +195,7 @@ impl OrderPerKey {
         let waits = |(other, answer): &(usize, Answer)| {
             *other < record
                 && world.records[*other].key() == key
-                && matches!(answer, Answer::Failed(..))
+                && matches!(answer, Answer::Failed(..) | Answer::FailedTogether(..))
                 && !self.may_be_dead(world, life, *other)
         };
         if answers.iter().any(waits) {
