@@ -6,9 +6,11 @@ mod api;
 mod bulletin;
 mod caretaker;
 mod catalog;
+mod destination_type;
 mod dev_mongod;
 mod environment;
 mod health;
+mod host;
 mod letter_order;
 mod logging;
 mod metrics;
@@ -17,4 +19,8 @@ mod server;
 mod timestamp;
 mod worker;
 
-pub use server::{Command, serve};
+pub use destination_type::{
+    DestinationSettings, DestinationType, DestinationTypes, Field, Format, SettingFault, SinkRequest,
+};
+pub use host::Host;
+pub use server::Command;

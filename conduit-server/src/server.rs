@@ -20,9 +20,11 @@ use crate::api::{App, Idle, Probes, Tokens, api_routes, worker_routes};
 use crate::bulletin::Bulletin;
 use crate::caretaker::{Caretaker, pause};
 use crate::catalog::Catalog;
+use crate::destination_type::DestinationTypes;
 use crate::dev_mongod::DevMongod;
 use crate::environment::{Environment, Role, StateChoice};
 use crate::health::Health;
+use crate::host::Host;
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::mongo_clients::MongoClients;
@@ -57,12 +59,8 @@ impl From<Command> for Role {
     }
 }
 
-/// Runs the server until a signal ends it.
-///
-/// Returns 0 after a graceful stop and 1 after a line `FATAL: ...` on stderr.
-#[must_use]
-pub fn serve(command: Command) -> ExitCode {
-    match try_serve(command.into()) {
+pub(crate) fn serve(host: Host, command: Command) -> ExitCode {
+    match try_serve(host, command.into()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("FATAL: {message}");
@@ -71,16 +69,16 @@ pub fn serve(command: Command) -> ExitCode {
     }
 }
 
-fn try_serve(role: Role) -> Result<(), String> {
+fn try_serve(host: Host, role: Role) -> Result<(), String> {
     let environment = Environment::read(role)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("cannot start the runtime: {error}"))?;
-    runtime.block_on(run(environment))
+    runtime.block_on(run(host, environment))
 }
 
-async fn run(environment: Environment) -> Result<(), String> {
+async fn run(host: Host, environment: Environment) -> Result<(), String> {
     // Everything that can be wrong with the settings is found before anything is started or logged.
     let (store, redis) = open_state(&environment).await?;
     logging::start(&environment)?;
@@ -96,7 +94,7 @@ async fn run(environment: Environment) -> Result<(), String> {
         .unwrap_or_default()
         .to_owned();
     let clients = MongoClients::open(&environment, &uri).await?;
-    let server = Server::build(environment, &clients, uri, store, redis).await?;
+    let server = Server::build(host, environment, &clients, uri, (store, redis)).await?;
     let finished = {
         let mongod_ended = async {
             let Some(mongod) = &mut mongod else {
@@ -192,11 +190,11 @@ struct Server {
 
 impl Server {
     async fn build(
+        host: Host,
         environment: Environment,
         clients: &MongoClients,
         uri: String,
-        store: Arc<dyn StateStore>,
-        redis: Option<Arc<RedisStore>>,
+        (store, redis): (Arc<dyn StateStore>, Option<Arc<RedisStore>>),
     ) -> Result<Self, String> {
         let role = environment.role;
         let fail = |error: String| format!("Failed to create {}: {error}", role.subject());
@@ -206,6 +204,9 @@ impl Server {
             Bulletin::new(redis.clone()),
             Health::new(),
         );
+        let client = HttpClient::new().map_err(|error| fail(error.to_string()))?;
+        let mut types = DestinationTypes::built_in(client);
+        host.types.into_iter().for_each(|kind| types.add(kind));
         let watcher = MongoWatcher::new(clients.streams.clone());
         let worker = if role.has_worker() {
             let settings = Settings {
@@ -223,7 +224,7 @@ impl Server {
                 store: Arc::clone(&store),
                 bulletin: bulletin.clone(),
                 handle: conduit.handle(),
-                client: HttpClient::new().map_err(|error| fail(error.to_string()))?,
+                types: types.clone(),
                 sync_interval: environment.sync_interval,
                 marks: Marks::default(),
             };
@@ -245,6 +246,7 @@ impl Server {
         let app = App {
             role,
             catalog,
+            types,
             admin: CollectionAdmin::new(clients.database.clone()),
             store: Arc::clone(&store),
             bulletin,

@@ -10,6 +10,7 @@ use super::auth::Tokens;
 use super::problem::Problem;
 use crate::bulletin::Bulletin;
 use crate::catalog::{Catalog, CollectionConfig, Entry};
+use crate::destination_type::DestinationTypes;
 use crate::environment::Role;
 use crate::health::Health;
 
@@ -18,6 +19,7 @@ use crate::health::Health;
 pub(crate) struct App {
     pub(crate) role: Role,
     pub(crate) catalog: Catalog,
+    pub(crate) types: DestinationTypes,
     pub(crate) admin: CollectionAdmin,
     pub(crate) store: Arc<dyn StateStore>,
     pub(crate) bulletin: Bulletin,

@@ -36,7 +36,7 @@ pub(crate) async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let config = CollectionConfig::read(read_json(&headers, body).await?, None)?;
+    let config = CollectionConfig::read(read_json(&headers, body).await?, None, &app.types)?;
     let name = config.collection_name.as_str();
     let _writing = app.writing.lock().await;
     if let Some(entry) = app.catalog.get(name).await? {
@@ -122,7 +122,7 @@ async fn update(
     let _writing = app.writing.lock().await;
     for _ in 0..MAX_TRIES {
         let old = app.entry(name).await?;
-        let config = CollectionConfig::read(next(&old)?, Some(&old.config))?;
+        let config = CollectionConfig::read(next(&old)?, Some(&old.config), &app.types)?;
         if config.key_fields() != old.config.key_fields() {
             return Err(key_schema_immutable());
         }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use conduit_server::Command;
+use conduit_server::{Command, Host};
 
 /// Delivers the changes of MongoDB collections to HTTP endpoints, at least once and in order per document.
 ///
@@ -16,5 +16,5 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    conduit_server::serve(Arguments::parse().command.unwrap_or(Command::Run))
+    Host::new().serve(Arguments::parse().command.unwrap_or(Command::Run))
 }

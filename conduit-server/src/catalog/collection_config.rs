@@ -4,8 +4,9 @@ use conduit_core::{CollectionName, ImageFormat, Images, SubscriptionId, WatchTar
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::destination::Destination;
+use super::destination::{Destination, DestinationContext};
 use super::faults::{Faults, Fields};
+use crate::destination_type::DestinationTypes;
 
 /// A validated configuration. Stored as it is in `config.collections`, secrets included.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,16 +31,21 @@ impl CollectionConfig {
     ///
     /// # Errors
     /// Every fault of the body.
-    pub(crate) fn read(body: Value, stored: Option<&Self>) -> Result<Self, Faults> {
+    pub(crate) fn read(body: Value, stored: Option<&Self>, types: &DestinationTypes) -> Result<Self, Faults> {
         let mut faults = Faults::default();
-        let config = Self::collect(body, stored, &mut faults);
+        let config = Self::collect(body, stored, types, &mut faults);
         match config {
             Some(config) if faults.is_empty() => Ok(config),
             _ => Err(faults),
         }
     }
 
-    fn collect(body: Value, stored: Option<&Self>, faults: &mut Faults) -> Option<Self> {
+    fn collect(
+        body: Value,
+        stored: Option<&Self>,
+        types: &DestinationTypes,
+        faults: &mut Faults,
+    ) -> Option<Self> {
         let mut fields = Fields::of(body, "", faults)?;
         let collection_name = read_name(&mut fields, stored);
         let has_primary_key =
@@ -67,8 +73,12 @@ impl CollectionConfig {
         }
         let primary_key = primary_key.or_else(|| stored?.primary_key.clone());
         let sort_key = sort_key.or_else(|| stored?.sort_key.clone());
-        let stored = stored.map_or(&[][..], |stored| &stored.destinations);
-        let destinations = Destination::read_all(destinations, stored, fields.faults());
+        let context = DestinationContext {
+            types,
+            collection: collection_name.as_ref(),
+            stored: stored.map_or(&[][..], |stored| &stored.destinations),
+        };
+        let destinations = Destination::read_all(destinations, context, fields.faults());
         fields.finish(KNOWN);
         Some(Self {
             collection_name: collection_name?,
@@ -214,13 +224,17 @@ fn read_field_name(fields: &mut Fields<'_>, name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn read(body: Value, stored: Option<&CollectionConfig>) -> Result<CollectionConfig, Faults> {
+        CollectionConfig::read(body, stored, &DestinationTypes::for_tests())
+    }
+
     fn places(body: Value) -> Vec<String> {
-        CollectionConfig::read(body, None).unwrap_err().places()
+        read(body, None).unwrap_err().places()
     }
 
     #[test]
     fn what_is_left_out_takes_its_default() {
-        let config = CollectionConfig::read(json!({"collection_name": "orders"}), None).unwrap();
+        let config = read(json!({"collection_name": "orders"}), None).unwrap();
         let wanted = json!({
             "collection_name": "orders", "primary_key": null, "sort_key": null, "stream_enabled": false,
             "old_image": false, "ttl_attribute": null, "deletion_protection": true, "image_format": "json",
@@ -239,8 +253,8 @@ mod tests {
                  "event_types": ["DELETE", "INSERT"], "max_retries": 0, "timeout": "500ms"}
             ]
         });
-        let config = CollectionConfig::read(body, None).unwrap();
-        let again = CollectionConfig::read(config.show(), Some(&config)).unwrap();
+        let config = read(body, None).unwrap();
+        let again = read(config.show(), Some(&config)).unwrap();
         assert_eq!(again, config);
         assert!(!config.show().to_string().contains("s3cret"));
         assert_eq!(
@@ -280,10 +294,7 @@ mod tests {
             "a\tb",
             "config.other",
         ] {
-            assert!(
-                CollectionConfig::read(json!({ "collection_name": name }), None).is_ok(),
-                "{name:?}"
-            );
+            assert!(read(json!({ "collection_name": name }), None).is_ok(), "{name:?}");
         }
     }
 
@@ -313,8 +324,8 @@ mod tests {
     #[test]
     fn a_key_schema_left_out_stays() {
         let body = json!({"collection_name": "c", "primary_key": "pk"});
-        let stored = CollectionConfig::read(body, None).unwrap();
-        let read = CollectionConfig::read(json!({"stream_enabled": true}), Some(&stored)).unwrap();
+        let stored = read(body, None).unwrap();
+        let read = read(json!({"stream_enabled": true}), Some(&stored)).unwrap();
         assert_eq!(read.primary_key.as_deref(), Some("pk"));
         assert!(read.needs_images());
     }
@@ -322,18 +333,18 @@ mod tests {
     #[test]
     fn each_field_of_a_key_schema_stays_by_itself() {
         let body = json!({"collection_name": "c", "primary_key": "pk", "sort_key": "sk"});
-        let stored = CollectionConfig::read(body, None).unwrap();
+        let stored = read(body, None).unwrap();
         for body in [
             json!({"primary_key": "pk"}),
             json!({"sort_key": "sk"}),
             json!({"primary_key": null, "sort_key": null}),
         ] {
-            let read = CollectionConfig::read(body.clone(), Some(&stored)).unwrap();
+            let read = read(body.clone(), Some(&stored)).unwrap();
             assert_eq!(read.key_fields(), ["pk", "sk"], "{body}");
         }
         // Another value is no fault of the body; whoever compares refuses it.
         for body in [json!({"primary_key": "sk"}), json!({"sort_key": "pk"})] {
-            let read = CollectionConfig::read(body, Some(&stored)).unwrap();
+            let read = read(body, Some(&stored)).unwrap();
             assert_ne!(read.key_fields(), stored.key_fields());
         }
     }

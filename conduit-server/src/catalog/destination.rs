@@ -1,70 +1,56 @@
 //! A destination's configuration.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+use std::sync::Arc;
 
-use conduit_core::{DestinationId, RecordKey, RecordType};
+use conduit_core::{CollectionName, DestinationId, RecordKey, RecordType, Sink};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use url::Url;
 
-use super::endpoint::check_endpoint;
-use super::faults::{Faults, Fields, kind_of, parse_duration, show_duration};
-
-/// What is shown in place of a secret; sent back, it keeps the stored one.
-pub(crate) const MASK: &str = "********";
+use super::faults::{Faults, Fields, kind_of};
+use crate::destination_type::{
+    DestinationSettings, DestinationType, DestinationTypes, Format, SettingFault, SinkRequest, field_names,
+    read_settings,
+};
 
 /// A validated destination.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Destination {
     pub(crate) id: DestinationId,
     #[serde(rename = "type")]
-    pub(crate) kind: DestinationKind,
+    pub(crate) kind: String,
     pub(crate) event_types: Vec<RecordType>,
     pub(crate) max_retries: u32,
-    pub(crate) endpoint: String,
-    pub(crate) bearer_token: Option<StoredSecret>,
-    pub(crate) timeout_ms: u64,
-}
-
-/// The types of destinations that this version has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum DestinationKind {
-    /// An HTTP endpoint.
-    Http,
-}
-
-/// A secret as it is stored; never shown.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct StoredSecret(String);
-
-impl StoredSecret {
-    pub(crate) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for StoredSecret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(MASK)
-    }
+    pub(crate) format: Format,
+    /// What its type has beside that.
+    pub(crate) settings: DestinationSettings,
 }
 
 const ALL_TYPES: [RecordType; 3] = [RecordType::Insert, RecordType::Modify, RecordType::Remove];
-const KNOWN: &str = "type, id, event_types, filter_criteria, max_retries, format, endpoint, bearer_token, \
-                     signing_secret, headers, timeout, batch";
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+const KNOWN: &str = "type, id, event_types, filter_criteria, max_retries, format";
+
+/// What destinations are read with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DestinationContext<'a> {
+    pub(crate) types: &'a DestinationTypes,
+    /// Unless its name is wrong.
+    pub(crate) collection: Option<&'a CollectionName>,
+    /// The destinations that are replaced.
+    pub(crate) stored: &'a [Destination],
+}
 
 impl Destination {
     /// Reads the destinations of a body; ids that come out alike are faults.
-    pub(crate) fn read_all(values: Vec<Value>, stored: &[Self], faults: &mut Faults) -> Vec<Self> {
+    pub(crate) fn read_all(
+        values: Vec<Value>,
+        context: DestinationContext<'_>,
+        faults: &mut Faults,
+    ) -> Vec<Self> {
         let mut destinations = Vec::new();
         let mut seen: HashMap<DestinationId, usize> = HashMap::new();
         for (index, value) in values.into_iter().enumerate() {
             let path = format!("destinations[{index}]");
-            let Some(destination) = Self::read(value, &path, stored, faults) else {
+            let Some(destination) = Self::read(value, &path, context, faults) else {
                 continue;
             };
             if let Some(first) = seen.insert(destination.id.clone(), index) {
@@ -78,65 +64,98 @@ impl Destination {
         destinations
     }
 
-    fn read(value: Value, path: &str, stored: &[Self], faults: &mut Faults) -> Option<Self> {
+    fn read(value: Value, path: &str, context: DestinationContext<'_>, faults: &mut Faults) -> Option<Self> {
+        let before = faults.len();
         let mut fields = Fields::of(value, path, faults)?;
-        let kind = read_kind(&mut fields)?;
+        let kind = read_kind(&mut fields, context.types)?;
         let given_id = fields.string("id");
         let event_types = read_event_types(&mut fields);
         let max_retries = fields.integer("max_retries", 0..=20, 5);
-        match fields.string("format").as_deref() {
-            None | Some("conduit") => {}
-            Some("cloudevents") => fields.fault("format", "this version does not have cloudevents yet"),
-            Some(_) => fields.fault("format", "must be \"conduit\" or \"cloudevents\""),
-        }
-        let endpoint = read_endpoint(&mut fields);
-        let timeout = read_timeout(&mut fields);
-        let token = fields.string("bearer_token");
-        for unbuilt in ["filter_criteria", "signing_secret", "headers", "batch"] {
-            fields.refuse_unbuilt(unbuilt);
-        }
-        let id = match given_id {
-            Some(id) => DestinationId::new(id)
+        let format = read_format(&mut fields, kind);
+        fields.refuse_unbuilt("filter_criteria");
+        let given_id = given_id.map(|id| {
+            DestinationId::new(id)
                 .map_err(|_| fields.fault("id", "must be 1 to 64 of the characters a-z, 0-9 and -"))
-                .ok(),
-            None => endpoint.as_ref().map(made_id),
+        });
+        // Without an id, the one that is replaced can be found only once the target is read: no secret of it is kept then.
+        let stored = match &given_id {
+            Some(Ok(id)) => context.stored.iter().find(|stored| stored.id == *id),
+            Some(Err(())) => None,
+            None => stored_target(&fields, kind, context),
         };
-        let stored = id
-            .as_ref()
-            .and_then(|id| stored.iter().find(|stored| stored.id == *id));
-        let bearer_token = match token {
-            Some(token) if token == MASK => kept_secret(&mut fields, stored, endpoint.as_ref()),
-            Some(token) => checked_token(&mut fields, token),
-            None => None,
+        let stored = stored.filter(|stored| stored.kind == kind.name());
+        let (settings, kept) = read_settings(kind, &mut fields, stored.map(|stored| &stored.settings));
+        for secret in kept {
+            let keeper = |settings| kind.keeper_of_secrets(settings);
+            if stored.is_some_and(|stored| keeper(&stored.settings) != keeper(&settings)) {
+                let message = "the stored secret is not sent to another origin: send the secret itself";
+                fields.fault(&secret, message);
+            }
+        }
+        fields.finish(&format!("{KNOWN}, {}", field_names(kind)));
+        let is_read = faults.len() == before;
+        let id = match given_id {
+            Some(id) => id.ok()?,
+            None => made_id(kind, &settings),
         };
-        fields.finish(KNOWN);
-        Some(Self {
-            id: id?,
-            kind,
+        let destination = Self {
+            id,
+            kind: kind.name().to_owned(),
             event_types,
             max_retries: u32::try_from(max_retries).unwrap_or(20),
-            endpoint: endpoint?.to_string(),
-            bearer_token,
-            timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+            format,
+            settings,
+        };
+        // Only what is whole is checked as a whole.
+        if let Some(collection) = context.collection.filter(|_| is_read)
+            && let Err(found) = destination.sink(collection, context.types)
+        {
+            for SettingFault { field, message } in found {
+                let place = if field.is_empty() {
+                    path.to_owned()
+                } else {
+                    format!("{path}.{field}")
+                };
+                faults.add(place, message);
+            }
+        }
+        Some(destination)
+    }
+
+    /// Makes the sink; the faults are those of the settings.
+    pub(crate) fn sink(
+        &self,
+        collection: &CollectionName,
+        types: &DestinationTypes,
+    ) -> Result<Arc<dyn Sink>, Vec<SettingFault>> {
+        let Some(kind) = types.get(&self.kind) else {
+            let message = format!(
+                "this server does not know {:?}: it has {}",
+                self.kind,
+                types.names()
+            );
+            return Err(vec![SettingFault::new("type", message)]);
+        };
+        kind.sink(SinkRequest {
+            collection,
+            format: self.format,
+            settings: &self.settings,
         })
     }
 
     /// Returns what the API shows.
     pub(crate) fn show(&self) -> Value {
-        json!({
+        let mut shown = json!({
             "id": self.id,
             "type": self.kind,
             "event_types": self.event_types,
             "max_retries": self.max_retries,
-            "format": "conduit",
-            "endpoint": self.endpoint,
-            "bearer_token": self.bearer_token.as_ref().map(|_| MASK),
-            "timeout": show_duration(self.timeout()),
-        })
-    }
-
-    pub(crate) fn timeout(&self) -> Duration {
-        Duration::from_millis(self.timeout_ms)
+            "format": self.format,
+        });
+        if let (Value::Object(shown), Value::Object(settings)) = (&mut shown, self.settings.shown()) {
+            shown.extend(settings);
+        }
+        shown
     }
 
     pub(crate) fn wants_all_types(&self) -> bool {
@@ -151,21 +170,34 @@ impl Destination {
     }
 }
 
-fn read_kind(fields: &mut Fields<'_>) -> Option<DestinationKind> {
+fn read_kind<'a>(fields: &mut Fields<'_>, types: &'a DestinationTypes) -> Option<&'a dyn DestinationType> {
     let value = fields.take("type");
     let message = match value.as_ref() {
-        None => "is required: this version has \"http\"".to_owned(),
-        Some(Value::String(kind)) => match kind.as_str() {
-            "http" => return Some(DestinationKind::Http),
-            "eventbridge" | "meilisearch" | "stdout" | "file" => {
-                format!("this version does not have {kind:?} yet: it has \"http\"")
-            }
-            _ => format!("unknown type {kind:?}: this version has \"http\""),
+        None => format!("is required: this server has {}", types.names()),
+        Some(Value::String(kind)) => match types.get(kind) {
+            Some(kind) => return Some(&**kind),
+            None => format!("unknown type {kind:?}: this server has {}", types.names()),
         },
         Some(other) => format!("must be a string, not {}", kind_of(other)),
     };
     fields.fault("type", message);
     None
+}
+
+fn read_format(fields: &mut Fields<'_>, kind: &dyn DestinationType) -> Format {
+    match fields.string("format").as_deref() {
+        None | Some("conduit") => return Format::Conduit,
+        Some("cloudevents") if kind.takes_cloud_events() => return Format::CloudEvents,
+        Some("cloudevents") => {
+            let message = format!(
+                "destinations of type {:?} do not write cloudevents: leave it out",
+                kind.name()
+            );
+            fields.fault("format", message);
+        }
+        Some(_) => fields.fault("format", "must be \"conduit\" or \"cloudevents\""),
+    }
+    Format::Conduit
 }
 
 fn read_event_types(fields: &mut Fields<'_>) -> Vec<RecordType> {
@@ -194,77 +226,29 @@ fn read_event_types(fields: &mut Fields<'_>) -> Vec<RecordType> {
         .collect()
 }
 
-fn read_endpoint(fields: &mut Fields<'_>) -> Option<Url> {
-    let message = match fields.take("endpoint") {
-        None => "is required: an http or https URL".to_owned(),
-        Some(Value::String(text)) => match check_endpoint(&text) {
-            Ok(url) => return Some(url),
-            Err(message) => message,
-        },
-        Some(other) => format!("must be a string, not {}", kind_of(&other)),
-    };
-    fields.fault("endpoint", message);
-    None
+/// The stored destination whose id would be made of the same target.
+fn stored_target<'a>(
+    fields: &Fields<'_>,
+    kind: &dyn DestinationType,
+    context: DestinationContext<'a>,
+) -> Option<&'a Destination> {
+    // Read once for the target alone: what is wrong is said when it is read for good.
+    let mut faults = Faults::default();
+    let mut copy = Fields::of(Value::Object(fields.left()), "", &mut faults)?;
+    let (settings, _) = read_settings(kind, &mut copy, None);
+    let id = made_id(kind, &settings);
+    context.stored.iter().find(|stored| stored.id == id)
 }
 
-fn read_timeout(fields: &mut Fields<'_>) -> Duration {
-    let Some(text) = fields.string("timeout") else {
-        return DEFAULT_TIMEOUT;
-    };
-    match parse_duration(&text) {
-        Ok(timeout) if timeout.is_zero() => fields.fault("timeout", "must be longer than 0"),
-        Ok(timeout) if timeout > Duration::from_secs(300) => fields.fault("timeout", "must be at most 5m"),
-        Ok(timeout) => return timeout,
-        Err(message) => fields.fault("timeout", message),
-    }
-    DEFAULT_TIMEOUT
-}
-
-fn checked_token(fields: &mut Fields<'_>, token: String) -> Option<StoredSecret> {
-    let is_legal = !token.is_empty() && token.bytes().all(|byte| (0x21..0x7f).contains(&byte));
-    if !is_legal {
-        fields.fault("bearer_token", "must be visible ASCII characters without blanks");
-        return None;
-    }
-    Some(StoredSecret(token))
-}
-
-/// The stored secret behind a mask, which only goes to the origin that it was given for.
-fn kept_secret(
-    fields: &mut Fields<'_>,
-    stored: Option<&Destination>,
-    endpoint: Option<&Url>,
-) -> Option<StoredSecret> {
-    let kept = stored.and_then(|stored| stored.bearer_token.clone());
-    let Some(kept) = kept else {
-        fields.fault(
-            "bearer_token",
-            "there is no stored secret to keep: send the secret itself",
-        );
-        return None;
-    };
-    let stored_origin = stored
-        .and_then(|stored| Url::parse(&stored.endpoint).ok())
-        .map(|url| url.origin());
-    if endpoint.is_some_and(|endpoint| Some(endpoint.origin()) != stored_origin) {
-        fields.fault(
-            "bearer_token",
-            "the stored secret is not sent to another origin: send the secret itself",
-        );
-        return None;
-    }
-    Some(kept)
-}
-
-/// An id made of the type and the target; never of a query, which may hold credentials.
-fn made_id(endpoint: &Url) -> DestinationId {
-    let target = format!(
-        "http\n{}{}",
-        endpoint.origin().ascii_serialization(),
-        endpoint.path()
+/// An id made of the type and the target.
+fn made_id(kind: &dyn DestinationType, settings: &DestinationSettings) -> DestinationId {
+    let target = format!("{}\n{}", kind.name(), kind.target(settings));
+    let id = format!(
+        "{}-{}",
+        kind.name(),
+        &RecordKey::of(target.as_bytes()).to_string()[..4]
     );
-    let id = format!("http-{}", &RecordKey::of(target.as_bytes()).to_string()[..4]);
-    // Made of legal characters only.
+    // The name of a type is checked when it is registered.
     #[allow(clippy::expect_used)]
     DestinationId::new(id).expect("a made id is legal")
 }

@@ -16,7 +16,7 @@ const METADATA_ADDRESSES: [Ipv4Addr; 3] = [
 const METADATA_ADDRESS_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 
 /// Checks an endpoint; the message never repeats it, since it may hold a password.
-pub(super) fn check_endpoint(text: &str) -> Result<Url, String> {
+pub(crate) fn check_endpoint(text: &str) -> Result<Url, String> {
     // The parser takes away what these refuse, and the endpoint would be another than the one that was given.
     if text.trim() != text || text.contains(char::is_control) {
         return Err("cannot hold control characters, nor begin or end with white space".to_owned());

@@ -27,6 +27,10 @@ impl Faults {
         self.0.is_empty()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn into_list(self) -> Vec<Fault> {
         self.0
     }
@@ -93,6 +97,11 @@ impl<'a> Fields<'a> {
     /// Whether a field is given and not `null`, be it right or wrong.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.object.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// Returns what was not taken yet.
+    pub(crate) fn left(&self) -> Map<String, Value> {
+        self.object.clone()
     }
 
     /// Takes a field out; `null` is the same as absent.

@@ -11,8 +11,9 @@ mod store;
 
 pub(crate) use collection_config::CollectionConfig;
 pub(crate) use destination::Destination;
+pub(crate) use endpoint::check_endpoint;
 pub(crate) use entry::{Deletion, Entry};
-pub(crate) use faults::{Fault, Faults, Fields, parse_duration};
+pub(crate) use faults::{Fault, Faults, Fields, kind_of, parse_duration, show_duration};
 pub(crate) use mark::Mark;
 pub(crate) use steering::MarkUpdate;
 pub(crate) use store::{Catalog, CatalogError};

@@ -8,11 +8,11 @@ use conduit_core::{
     CollectionName, CollectionSpec, Handle, RetryPolicy, StateStore, SubscriptionId, SubscriptionSpec,
     TypeFilter,
 };
-use conduit_sinks::http::{HttpClient, HttpConfig, HttpSink};
 
 use super::marks::Marks;
 use crate::bulletin::Bulletin;
-use crate::catalog::{Catalog, CatalogError, Destination, Entry};
+use crate::catalog::{Catalog, CatalogError, Entry};
+use crate::destination_type::DestinationTypes;
 
 /// How soon a configuration that could not be read is asked for again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -24,7 +24,7 @@ pub(crate) struct Worker {
     pub(crate) store: Arc<dyn StateStore>,
     pub(crate) bulletin: Bulletin,
     pub(crate) handle: Handle,
-    pub(crate) client: HttpClient,
+    pub(crate) types: DestinationTypes,
     pub(crate) sync_interval: Duration,
     pub(crate) marks: Marks,
 }
@@ -98,7 +98,7 @@ impl Worker {
         for destination in &entry.config.destinations {
             // Every stream that is on has a start, since one write sets both.
             let start = entry.start_of(&destination.id)?;
-            match self.sink_of(destination) {
+            match destination.sink(&entry.config.collection_name, &self.types) {
                 Ok(sink) => {
                     let mut subscription = SubscriptionSpec::new(destination.id.clone(), sink)
                         .with_start(start)
@@ -114,22 +114,14 @@ impl Worker {
                     }
                     spec = spec.with_subscription(subscription);
                 }
-                Err(error) => {
+                Err(faults) => {
                     let collection = &entry.config.collection_name;
-                    tracing::error!(%collection, destination = %destination.id, %error, "the destination cannot be used: the collection rests until its configuration is mended");
+                    tracing::error!(%collection, destination = %destination.id, ?faults, "the destination cannot be used: the collection rests until its configuration is mended");
                     return None;
                 }
             }
         }
         Some(spec)
-    }
-
-    fn sink_of(&self, destination: &Destination) -> Result<HttpSink, conduit_sinks::InvalidConfig> {
-        let mut config = HttpConfig::new(&destination.endpoint).with_timeout(destination.timeout());
-        if let Some(token) = &destination.bearer_token {
-            config = config.with_bearer_token(token.reveal());
-        }
-        HttpSink::with_client(config, self.client.clone())
     }
 
     /// A stream that was turned off loses its position and its waiting records; dead letters stay.

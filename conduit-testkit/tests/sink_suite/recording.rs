@@ -25,6 +25,7 @@ impl Destination {
             concurrency: 4,
             same_key: SameKey::InOrder,
             timeout: Duration::from_millis(500),
+            linger: std::time::Duration::ZERO,
         };
         let asked = behaviour.clone();
         let sink =

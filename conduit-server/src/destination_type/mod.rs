@@ -1,0 +1,96 @@
+//! The types of destinations that a server has: its own, and those that its host registers.
+
+mod destination_types;
+mod field;
+mod http;
+mod settings;
+
+use std::fmt;
+use std::sync::Arc;
+
+use conduit_core::{CollectionName, Sink};
+
+pub use destination_types::DestinationTypes;
+pub use field::Field;
+pub use settings::DestinationSettings;
+
+pub(crate) use destination_types::{field_names, read_settings};
+
+/// Why a destination cannot be used: which of its fields, and what is wrong with it.
+///
+/// The message names neither the field nor its value, which may be a secret, and says what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingFault {
+    /// The field, such as `batch.max_records`; empty if it is about the destination as a whole.
+    pub field: String,
+    /// What is wrong, and the cure.
+    pub message: String,
+}
+
+impl SettingFault {
+    /// Makes a fault.
+    #[must_use]
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            message: message.into(),
+        }
+    }
+}
+
+/// How the records of a destination are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// As they are.
+    #[default]
+    Conduit,
+    /// As CloudEvents.
+    CloudEvents,
+}
+
+/// A destination to make a sink for.
+#[derive(Clone, Copy, Debug)]
+pub struct SinkRequest<'a> {
+    /// The collection whose records it gets.
+    pub collection: &'a CollectionName,
+    /// How they are written.
+    pub format: Format,
+    /// The type's own fields, read and checked as [`DestinationType::fields`] has them.
+    pub settings: &'a DestinationSettings,
+}
+
+/// A type of destination: what the REST API takes as `type`, with the fields of its own.
+///
+/// The API reads and checks the fields, masks secrets in every answer, and keeps a secret that is sent back masked; the
+/// worker has the sink made. Register one with [`Host::with_destination_type`](crate::Host::with_destination_type).
+pub trait DestinationType: fmt::Debug + Send + Sync + 'static {
+    /// The value of `type`: `a-z`, `0-9` and `-`.
+    fn name(&self) -> &str;
+
+    /// Returns its own fields, beside those that every destination has (`id`, `event_types`, `filter_criteria`, `max_retries`,
+    /// `format`).
+    fn fields(&self) -> Vec<Field>;
+
+    /// Names where records go, without secrets: the id of a destination that is given none is made of it, and a stored secret
+    /// is kept for the same target only, so that nobody can have it sent elsewhere. Default: everything but secrets.
+    fn target(&self, settings: &DestinationSettings) -> String {
+        settings.shown().to_string()
+    }
+
+    /// To whom its secrets go; kept ones are kept for the same only. Default: the [`target`](Self::target).
+    fn keeper_of_secrets(&self, settings: &DestinationSettings) -> String {
+        self.target(settings)
+    }
+
+    /// Whether it can write records as CloudEvents. Default: no.
+    fn takes_cloud_events(&self) -> bool {
+        false
+    }
+
+    /// Makes the sink. Called to check a configuration too, so it reaches for nothing outside.
+    ///
+    /// # Errors
+    /// Every fault of the settings.
+    fn sink(&self, request: SinkRequest<'_>) -> Result<Arc<dyn Sink>, Vec<SettingFault>>;
+}
