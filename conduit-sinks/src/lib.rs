@@ -3,11 +3,14 @@
 //! | feature | sink | what a record becomes |
 //! |---|---|---|
 //! | `http` | [`http::HttpSink`] | a `POST` with the record as its JSON body |
+//! | `meilisearch` | [`meilisearch::MeilisearchSink`] | a document of an index, put or deleted |
 
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "http")]
 mod invalid_config;
+#[cfg(feature = "meilisearch")]
+pub mod meilisearch;
 #[cfg(feature = "http")]
 mod secret;
 

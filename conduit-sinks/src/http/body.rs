@@ -45,14 +45,28 @@ pub(super) async fn read(mut body: Incoming, patience: Duration) -> BodyStart {
 }
 
 /// The beginning of a body.
-pub(super) struct BodyStart {
+pub(crate) struct BodyStart {
     bytes: Vec<u8>,
     extent: Extent,
 }
 
 impl BodyStart {
+    /// Takes the beginning of a body that was read whole.
+    #[cfg(feature = "meilisearch")]
+    pub(crate) fn of(body: &[u8]) -> Self {
+        let is_whole = body.len() <= MAX_KEPT;
+        Self {
+            bytes: body[..body.len().min(MAX_KEPT)].to_vec(),
+            extent: if is_whole {
+                Extent::Whole
+            } else {
+                Extent::Beginning
+            },
+        }
+    }
+
     /// Returns at most 200 characters of the body in one line, without the credential that the request had.
-    pub(super) fn quote(&self, credential: Option<&Secret>) -> String {
+    pub(crate) fn quote(&self, credential: Option<&Secret>) -> String {
         let mut text = one_line(&String::from_utf8_lossy(&self.bytes));
         if let Some(credential) = credential {
             text = credential.mask(&text, self.extent);

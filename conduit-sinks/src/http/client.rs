@@ -78,7 +78,7 @@ impl HttpClient {
     }
 
     /// Sends a request and waits for the head of its answer.
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &self,
         request: Request<RequestBody>,
     ) -> Result<Response<Incoming>, legacy::Error> {

@@ -64,17 +64,7 @@ impl HttpConfig {
         if let Err(message) = &endpoint {
             faults.push(ConfigFault::new("endpoint", *message));
         }
-        if let Some(token) = &self.bearer_token {
-            let token = token.reveal();
-            if token.is_empty() {
-                faults.push(ConfigFault::new("bearer_token", "cannot be empty"));
-            } else if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-                faults.push(ConfigFault::new(
-                    "bearer_token",
-                    "can only hold visible ASCII characters",
-                ));
-            }
-        }
+        faults.extend(check_bearer_token(self.bearer_token.as_ref()));
         if self.timeout.is_zero() || self.timeout > MAX_TIMEOUT {
             let seconds = MAX_TIMEOUT.as_secs();
             faults.push(ConfigFault::new(
@@ -87,6 +77,19 @@ impl HttpConfig {
             _ => Err(InvalidConfig::new(faults)),
         }
     }
+}
+
+/// Says what is wrong with a bearer token, if anything is.
+pub(crate) fn check_bearer_token(token: Option<&Secret>) -> Option<ConfigFault> {
+    let token = token?.reveal();
+    let message = if token.is_empty() {
+        "cannot be empty"
+    } else if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        "can only hold visible ASCII characters"
+    } else {
+        return None;
+    };
+    Some(ConfigFault::new("bearer_token", message))
 }
 
 /// Shows no secret: not the token, nor the endpoint's user info and query, which often are one.

@@ -5,7 +5,7 @@ use url::Url;
 
 /// A checked endpoint: `http` or `https`, with a host, without user info.
 #[derive(Clone, Debug)]
-pub(super) struct Endpoint {
+pub(crate) struct Endpoint {
     uri: Uri,
     shown: String,
     server: String,
@@ -13,7 +13,7 @@ pub(super) struct Endpoint {
 
 impl Endpoint {
     /// Checks an endpoint; the error says what is wrong, without repeating the text.
-    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         const NOT_A_URL: &str = "is not a valid URL, such as https://example.com/changes";
         let mut url = match Url::parse(text) {
             Ok(url) => url,
@@ -44,17 +44,17 @@ impl Endpoint {
     }
 
     /// Returns the target of requests.
-    pub(super) fn uri(&self) -> &Uri {
+    pub(crate) fn uri(&self) -> &Uri {
         &self.uri
     }
 
     /// Returns the endpoint as messages show it: without its query, which often holds a credential.
-    pub(super) fn shown(&self) -> &str {
+    pub(crate) fn shown(&self) -> &str {
         &self.shown
     }
 
     /// Returns the server that requests go to: scheme, host and port, the port always written out.
-    pub(super) fn server(&self) -> &str {
+    pub(crate) fn server(&self) -> &str {
         &self.server
     }
 }

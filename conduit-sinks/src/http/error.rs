@@ -23,7 +23,7 @@ pub enum HttpSetupError {
 impl fmt::Display for HttpSetupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Config(_) => f.write_str("the configuration of the HTTP destination is not valid"),
+            Self::Config(_) => f.write_str("the configuration of the destination is not valid"),
             Self::Tls(_) => f.write_str("cannot set up TLS"),
         }
     }
@@ -46,7 +46,7 @@ impl From<InvalidConfig> for HttpSetupError {
 
 /// Makes the sink's error of a request that got no answer. Which of them the destination has seen is not known,
 /// but for a failed connection.
-pub(super) fn no_answer(error: legacy::Error, endpoint: &Endpoint) -> SinkError {
+pub(crate) fn no_answer(error: legacy::Error, endpoint: &Endpoint) -> SinkError {
     let shown = endpoint.shown();
     if NotPermitted::caused(&error) {
         return SinkError::new(SinkErrorKind::NotSent, format!("nothing was sent to {shown}"));

@@ -26,3 +26,18 @@ pub use config::{DEFAULT_TIMEOUT, HttpConfig, MAX_TIMEOUT};
 pub use error::HttpSetupError;
 pub use retry_after::MAX_RETRY_AFTER;
 pub use sink::{CONCURRENCY, HttpSink};
+
+#[cfg(feature = "meilisearch")]
+pub(crate) use body::BodyStart;
+#[cfg(feature = "meilisearch")]
+pub(crate) use config::check_bearer_token;
+#[cfg(feature = "meilisearch")]
+pub(crate) use endpoint::Endpoint;
+#[cfg(feature = "meilisearch")]
+pub(crate) use error::no_answer;
+#[cfg(feature = "meilisearch")]
+pub(crate) use request_body::RequestBody;
+#[cfg(feature = "meilisearch")]
+pub(crate) use retry_after::retry_after;
+#[cfg(feature = "meilisearch")]
+pub(crate) use sink::{AGENT, JSON, authorization};

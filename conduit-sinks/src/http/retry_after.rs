@@ -10,7 +10,7 @@ pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 
 /// Returns how long the answer asks to wait, at most 5 minutes, or `None` if it does not say or cannot be understood.
 /// Both forms of RFC 9110 are known: seconds, and a date in any of its three spellings. A date in the past is no wait.
-pub(super) fn retry_after(headers: &HeaderMap, now: WallTime) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap, now: WallTime) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // More digits than a number holds is a very long wait all the same.

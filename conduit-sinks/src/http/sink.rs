@@ -24,8 +24,9 @@ const BODY_PATIENCE: Duration = Duration::from_secs(5);
 
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const AGENT: HeaderValue = HeaderValue::from_static(concat!("conduit/", env!("CARGO_PKG_VERSION")));
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(crate) const AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("conduit/", env!("CARGO_PKG_VERSION")));
 
 /// Posts each record as JSON to one endpoint.
 ///
@@ -176,7 +177,7 @@ impl fmt::Debug for HttpSink {
 }
 
 /// Makes the header once, marked so that no library shows it.
-fn authorization(token: &Secret) -> Result<HeaderValue, InvalidConfig> {
+pub(crate) fn authorization(token: &Secret) -> Result<HeaderValue, InvalidConfig> {
     let mut value = HeaderValue::from_str(&format!("Bearer {}", token.reveal())).map_err(|_| {
         InvalidConfig::new(vec![ConfigFault::new(
             "bearer_token",
