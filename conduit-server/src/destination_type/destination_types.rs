@@ -6,6 +6,7 @@ use serde_json::Map;
 
 use super::field::names;
 use super::http::Http;
+use super::meilisearch::Meilisearch;
 use super::{DestinationSettings, DestinationType, Field};
 use crate::catalog::Fields;
 use conduit_sinks::http::HttpClient;
@@ -17,7 +18,12 @@ pub struct DestinationTypes(Vec<Arc<dyn DestinationType>>);
 impl DestinationTypes {
     /// The types that every server has.
     pub(crate) fn built_in(client: HttpClient) -> Self {
-        Self(vec![Arc::new(Http { client })])
+        Self(vec![
+            Arc::new(Http {
+                client: client.clone(),
+            }),
+            Arc::new(Meilisearch { client }),
+        ])
     }
 
     #[cfg(test)]

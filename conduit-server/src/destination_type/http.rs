@@ -7,16 +7,12 @@ use conduit_core::Sink;
 use conduit_sinks::http::{HttpClient, HttpConfig, HttpSink};
 use url::Url;
 
-use super::{DestinationSettings, DestinationType, Field, SettingFault, SinkRequest};
+use super::{DestinationSettings, DestinationType, Field, SettingFault, SinkRequest, setting_faults, url_of};
 
 /// The type `http`.
 #[derive(Debug)]
 pub(super) struct Http {
     pub(super) client: HttpClient,
-}
-
-fn endpoint(settings: &DestinationSettings) -> Option<Url> {
-    Url::parse(settings.text("endpoint")?).ok()
 }
 
 impl DestinationType for Http {
@@ -35,11 +31,11 @@ impl DestinationType for Http {
     /// Never of a query, which may hold credentials.
     fn target(&self, settings: &DestinationSettings) -> String {
         let target = |url: Url| format!("{}{}", url.origin().ascii_serialization(), url.path());
-        endpoint(settings).map_or_else(String::new, target)
+        url_of(settings).map_or_else(String::new, target)
     }
 
     fn keeper_of_secrets(&self, settings: &DestinationSettings) -> String {
-        endpoint(settings).map_or_else(String::new, |url| url.origin().ascii_serialization())
+        url_of(settings).map_or_else(String::new, |url| url.origin().ascii_serialization())
     }
 
     fn sink(&self, request: SinkRequest<'_>) -> Result<Arc<dyn Sink>, Vec<SettingFault>> {
@@ -51,12 +47,7 @@ impl DestinationType for Http {
         if let Some(token) = settings.secret("bearer_token") {
             config = config.with_bearer_token(token);
         }
-        let sink = HttpSink::with_client(config, self.client.clone()).map_err(|invalid| {
-            let faults = invalid.faults().iter();
-            faults
-                .map(|fault| SettingFault::new(fault.field, fault.message.clone()))
-                .collect::<Vec<_>>()
-        })?;
-        Ok(Arc::new(sink))
+        let sink = HttpSink::with_client(config, self.client.clone());
+        Ok(Arc::new(sink.map_err(|invalid| setting_faults(&invalid))?))
     }
 }

@@ -3,12 +3,15 @@
 mod destination_types;
 mod field;
 mod http;
+mod meilisearch;
 mod settings;
 
 use std::fmt;
 use std::sync::Arc;
 
 use conduit_core::{CollectionName, Sink};
+use conduit_sinks::InvalidConfig;
+use url::Url;
 
 pub use destination_types::DestinationTypes;
 pub use field::Field;
@@ -93,4 +96,17 @@ pub trait DestinationType: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Every fault of the settings.
     fn sink(&self, request: SinkRequest<'_>) -> Result<Arc<dyn Sink>, Vec<SettingFault>>;
+}
+
+/// The faults that a sink of our own found.
+fn setting_faults(invalid: &InvalidConfig) -> Vec<SettingFault> {
+    let faults = invalid.faults().iter();
+    faults
+        .map(|fault| SettingFault::new(fault.field, fault.message.clone()))
+        .collect()
+}
+
+/// The field `endpoint`.
+fn url_of(settings: &DestinationSettings) -> Option<Url> {
+    Url::parse(settings.text("endpoint")?).ok()
 }
