@@ -42,6 +42,8 @@ pub struct WatchTarget {
     pub images: Images,
     /// How documents are written.
     pub image_format: ImageFormat,
+    /// Whether records carry their images as plain JSON too where they are written otherwise, for filters to look at.
+    pub plain_images: bool,
 }
 
 impl WatchTarget {
@@ -53,6 +55,7 @@ impl WatchTarget {
             key_fields: Vec::new(),
             images: Images::New,
             image_format: ImageFormat::Json,
+            plain_images: false,
         }
     }
 }

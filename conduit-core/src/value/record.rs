@@ -83,6 +83,13 @@ pub struct Record {
     new_image: Option<Bytes>,
     old_image: Option<Bytes>,
     fault: Option<Arc<str>>,
+    plain: Option<Arc<PlainImages>>,
+}
+
+/// The images as plain JSON, of a record that is written otherwise.
+struct PlainImages {
+    new: Option<Bytes>,
+    old: Option<Bytes>,
 }
 
 #[derive(Deserialize)]
@@ -142,6 +149,7 @@ impl Record {
             new_image: new_image.map(|range| json.slice(range)),
             old_image: old_image.map(|range| json.slice(range)),
             fault: None,
+            plain: None,
             json,
         }
     }
@@ -166,6 +174,7 @@ impl Record {
             new_image: envelope.new_image.map(slice),
             old_image: envelope.old_image.map(slice),
             fault: None,
+            plain: None,
             json: json.clone(),
         })
     }
@@ -248,6 +257,31 @@ impl Record {
     #[must_use]
     pub fn old_image(&self) -> Option<&Bytes> {
         self.old_image.as_ref()
+    }
+
+    /// Gives a record whose images are not plain JSON these beside them, for filters. They are not stored with the record.
+    #[must_use]
+    pub fn with_plain_images(mut self, new: Option<Bytes>, old: Option<Bytes>) -> Self {
+        self.plain = Some(Arc::new(PlainImages { new, old }));
+        self
+    }
+
+    /// Returns the document after the change as plain JSON, whatever the record is written in.
+    #[must_use]
+    pub fn plain_new_image(&self) -> Option<&Bytes> {
+        match &self.plain {
+            Some(plain) => plain.new.as_ref(),
+            None => self.new_image.as_ref(),
+        }
+    }
+
+    /// Returns the document before the change as plain JSON, whatever the record is written in.
+    #[must_use]
+    pub fn plain_old_image(&self) -> Option<&Bytes> {
+        match &self.plain {
+            Some(plain) => plain.old.as_ref(),
+            None => self.old_image.as_ref(),
+        }
     }
 
     /// Returns the size in bytes that the record counts with against limits.

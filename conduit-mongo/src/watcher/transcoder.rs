@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use conduit_core::{
     EventId, ImageFormat, Images, KeyHasher, Record, RecordKey, RecordParts, RecordType, Sequence,
     WatchTarget,
@@ -181,6 +182,9 @@ impl Change<'_> {
         });
         Ok(Arc::new(match self.fault {
             Some(reason) => record.with_fault(reason),
+            None if target.plain_images && target.image_format != ImageFormat::Json => {
+                record.with_plain_images(plain(self.new_image)?, plain(self.old_image)?)
+            }
             None => record,
         }))
     }
@@ -236,6 +240,12 @@ fn image<'b>(
     Ok(Some(buffer))
 }
 
+fn plain(document: Option<&[u8]>) -> Result<Option<Bytes>, DecodeError> {
+    let mut written = Vec::new();
+    let is_there = image(document, ImageFormat::Json, &mut written)?.is_some();
+    Ok(is_there.then(|| Bytes::from(written)))
+}
+
 #[cfg(test)]
 mod tests {
     use bson::{RawDocumentBuf, Timestamp, rawdoc};
@@ -275,6 +285,32 @@ mod tests {
         let event = Event::parse(event.as_bytes()).unwrap();
         transcoder.transcode(&event, demand, &mut records).unwrap();
         records
+    }
+
+    #[test]
+    fn images_in_extended_json_come_as_plain_json_too_where_that_is_wanted() {
+        let event = update(rawdoc! { "n": 1_i64 }, rawdoc! { "n": 2_i64 });
+        for plain_images in [false, true] {
+            let target = WatchTarget {
+                images: Images::NewAndOld,
+                image_format: ImageFormat::Extjson,
+                plain_images,
+                ..WatchTarget::new(CollectionName::new("users").unwrap())
+            };
+            let records = records(&mut Transcoder::new("shop", &[target]), &event, Demand::many(10));
+            let texts = [
+                records[0].new_image(),
+                records[0].plain_new_image(),
+                records[0].plain_old_image(),
+            ];
+            let texts = texts.map(|image| std::str::from_utf8(image.unwrap()).unwrap());
+            let extended = |n| format!(r#"{{"n":{{"$numberLong":"{n}"}}}}"#);
+            let wanted = match plain_images {
+                false => [extended(2), extended(2), extended(1)],
+                true => [extended(2), r#"{"n":2}"#.to_owned(), r#"{"n":1}"#.to_owned()],
+            };
+            assert_eq!(texts, wanted.each_ref().map(String::as_str));
+        }
     }
 
     /// Type, keys, whether there is a fault and whether there are images.

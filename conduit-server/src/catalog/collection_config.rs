@@ -137,6 +137,7 @@ impl CollectionConfig {
                 Images::New
             },
             image_format: self.image_format,
+            plain_images: false,
         }
     }
 }
