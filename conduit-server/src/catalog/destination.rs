@@ -27,7 +27,8 @@ pub(crate) struct Destination {
 }
 
 const ALL_TYPES: [RecordType; 3] = [RecordType::Insert, RecordType::Modify, RecordType::Remove];
-const KNOWN: &str = "type, id, event_types, filter_criteria, max_retries, format";
+/// The fields that destinations of every type have.
+pub(crate) const COMMON_FIELDS: &str = "type, id, event_types, filter_criteria, max_retries, format";
 
 /// What destinations are read with.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +93,7 @@ impl Destination {
                 fields.fault(&secret, message);
             }
         }
-        fields.finish(&format!("{KNOWN}, {}", field_names(kind)));
+        fields.finish(&format!("{COMMON_FIELDS}, {}", field_names(kind)));
         let is_read = faults.len() == before;
         let id = match given_id {
             Some(id) => id.ok()?,

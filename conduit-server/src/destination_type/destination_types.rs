@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use serde_json::Map;
 
-use super::field::names;
+use super::field::{check_all, names};
 use super::http::Http;
 use super::meilisearch::Meilisearch;
 use super::{DestinationSettings, DestinationType, Field};
-use crate::catalog::Fields;
+use crate::catalog::{COMMON_FIELDS, Fields};
 use conduit_sinks::http::HttpClient;
 
 /// The types of destinations, by name; the last of a name counts.
@@ -63,6 +63,21 @@ pub(crate) fn read_settings(
         values.insert(field.name().to_owned(), value);
     }
     (DestinationSettings::new(values), kept)
+}
+
+/// Says what is wrong with the fields that a type declares, if anything is.
+pub(crate) fn check_fields(kind: &dyn DestinationType) -> Result<(), String> {
+    let fields = kind.fields();
+    if let Some(taken) = fields
+        .iter()
+        .find(|field| COMMON_FIELDS.split(", ").any(|common| common == field.name()))
+    {
+        return Err(format!(
+            "destinations of every type have a field {:?}",
+            taken.name()
+        ));
+    }
+    check_all(&fields)
 }
 
 /// Names a type's own fields, for messages.

@@ -15,7 +15,7 @@ use crate::catalog::{Fields, kind_of, parse_duration, show_duration};
 /// use conduit_server::Field;
 ///
 /// let fields = vec![
-///     Field::url("endpoint").required(),
+///     Field::address("address").required(),
 ///     Field::text("subject").or("changes"),
 ///     Field::secret("token"),
 ///     Field::duration("timeout", Duration::from_millis(1)..=Duration::from_secs(300)).or("30s"),
@@ -33,6 +33,7 @@ pub struct Field {
 enum Shape {
     Text,
     Url,
+    Address,
     Object,
     Integer(RangeInclusive<u64>),
     Duration(RangeInclusive<Duration>),
@@ -62,6 +63,13 @@ impl Field {
     #[must_use]
     pub fn url(name: &'static str) -> Self {
         Self::new(name, Shape::Url)
+    }
+
+    /// A host and a port, such as `logs:9999` or `[::1]:9999`. As with a URL, addresses at which clouds serve a machine's
+    /// metadata are refused.
+    #[must_use]
+    pub fn address(name: &'static str) -> Self {
+        Self::new(name, Shape::Address)
     }
 
     /// A JSON object, taken as it is.
@@ -100,7 +108,8 @@ impl Field {
         Self::new(name, Shape::SecretMap)
     }
 
-    /// Fields that belong together, as an object.
+    /// Fields that belong together, as an object. If it is left out, so are they: their defaults and what is required of
+    /// them are those of an object that is there.
     #[must_use]
     pub fn group(name: &'static str, fields: Vec<Field>) -> Self {
         Self::new(name, Shape::Group(fields))
@@ -113,7 +122,7 @@ impl Field {
         self
     }
 
-    /// What it is when left out. Default: `null`.
+    /// What it is when left out, as it would be given: a duration as `"30s"`. Default: `null`.
     #[must_use]
     pub fn or(mut self, default: impl Into<Value>) -> Self {
         self.default = default.into();
@@ -122,6 +131,22 @@ impl Field {
 
     pub(super) fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn check_default(&self) -> Result<(), String> {
+        if self.default.is_null() {
+            return Ok(());
+        }
+        let nothing_stored = &mut |_: &Value| None;
+        let checked = match &self.shape {
+            // It would be shown, or would have to be read member by member.
+            Shape::Secret | Shape::Secrets { .. } | Shape::SecretMap | Shape::Group(_) => {
+                Err("cannot have one".to_owned())
+            }
+            shape => shape.check(self.default.clone(), &Value::Null, nothing_stored),
+        };
+        let wrong = |message| format!("the default of the field {:?}: {message}", self.name);
+        checked.map(|_| ()).map_err(wrong)
     }
 
     /// Takes the field out of a body; a masked secret takes what is stored, and is noted in `kept`.
@@ -134,10 +159,18 @@ impl Field {
         };
         if let Shape::Group(members) = &self.shape {
             let place = fields.place(self.name);
-            return read_group(members, value, &place, stored, (fields, kept));
+            let before = kept.len();
+            let group = read_group(members, value, &place, stored, (fields, kept));
+            for member in kept.iter_mut().skip(before) {
+                *member = format!("{}.{member}", self.name);
+            }
+            return group;
         }
         let mut keep = |stored: &Value| {
-            kept.push(self.name.to_owned());
+            // Of several secrets in one field, the field is noted once.
+            if kept.last().is_none_or(|last| last != self.name) {
+                kept.push(self.name.to_owned());
+            }
             (!stored.is_null()).then(|| stored.clone())
         };
         match self.shape.check(value, stored, &mut keep) {
@@ -169,6 +202,38 @@ fn read_group(
     Value::Object(group)
 }
 
+/// Says what is wrong with the declaration of fields, if anything is: a name twice, a default that would be refused.
+pub(super) fn check_all(fields: &[Field]) -> Result<(), String> {
+    for (index, field) in fields.iter().enumerate() {
+        if fields
+            .iter()
+            .take(index)
+            .any(|earlier| earlier.name == field.name)
+        {
+            return Err(format!("the field {:?} is there twice", field.name));
+        }
+        field.check_default()?;
+        if let Shape::Group(members) = &field.shape {
+            check_all(members)?;
+        }
+    }
+    Ok(())
+}
+
+/// What of the shown values may say where records go.
+pub(super) fn target_of(fields: &[Field], shown: &Value) -> Value {
+    let part = |field: &Field| {
+        let value = shown.get(field.name)?;
+        let part = match &field.shape {
+            Shape::Duration(_) | Shape::Secret | Shape::Secrets { .. } | Shape::SecretMap => return None,
+            Shape::Group(members) => target_of(members, value),
+            _ => value.clone(),
+        };
+        Some((field.name.to_owned(), part))
+    };
+    fields.iter().filter_map(part).collect()
+}
+
 /// The names of fields, for messages.
 pub(super) fn names(fields: &[Field]) -> String {
     fields.iter().map(Field::name).collect::<Vec<_>>().join(", ")
@@ -179,6 +244,7 @@ impl Shape {
         match self {
             Self::Text => "a text".to_owned(),
             Self::Url => "an http or https URL".to_owned(),
+            Self::Address => "a host and a port, such as \"logs:9999\"".to_owned(),
             Self::Object | Self::Group(_) => "an object".to_owned(),
             Self::Integer(range) => format!("a whole number from {} to {}", range.start(), range.end()),
             Self::Duration(range) => format!(
@@ -208,6 +274,13 @@ impl Shape {
             (Self::Url, Value::String(text)) => {
                 let url = crate::catalog::check_endpoint(&text)?;
                 Ok(Value::String(url.to_string()))
+            }
+            (Self::Address, Value::String(text)) => {
+                if !is_host_and_port(&text) {
+                    return Err(format!("must be {}", self.expected()));
+                }
+                crate::catalog::check_endpoint(&format!("http://{text}/"))?;
+                Ok(Value::String(text))
             }
             (Self::Object, object @ Value::Object(_)) => Ok(object),
             (Self::Integer(range), value) => match value.as_u64().filter(|number| range.contains(number)) {
@@ -250,6 +323,17 @@ impl Shape {
     }
 }
 
+/// Whether a text is the authority of a URL, without user info and with a port.
+fn is_host_and_port(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return false;
+    };
+    let is_port = port.bytes().all(|c| c.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
+    let is_bracketed = host.starts_with('[') && host.ends_with(']');
+    let is_plain = !host.is_empty() && !host.contains(['/', '\\', '?', '#', '@', ' ']);
+    is_port && is_plain && (is_bracketed || !host.contains(':'))
+}
+
 fn secret(
     value: Value,
     stored: &Value,
@@ -268,3 +352,7 @@ fn secret(
         other => Err(format!("must be a string, not {}", kind_of(&other))),
     }
 }
+
+#[cfg(test)]
+#[path = "field_tests.rs"]
+mod tests;

@@ -5,6 +5,7 @@ mod field;
 mod http;
 mod meilisearch;
 mod settings;
+mod sink_request;
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +18,9 @@ pub use destination_types::DestinationTypes;
 pub use field::Field;
 pub use settings::DestinationSettings;
 
-pub(crate) use destination_types::{field_names, read_settings};
+use field::target_of;
+
+pub(crate) use destination_types::{check_fields, field_names, read_settings};
 
 /// Why a destination cannot be used: which of its fields, and what is wrong with it.
 ///
@@ -53,6 +56,9 @@ pub enum Format {
 }
 
 /// A destination to make a sink for.
+///
+/// What its type requires, or has a default for, is asked of it; what may be missing, of its
+/// [`settings`](Self::settings).
 #[derive(Clone, Copy, Debug)]
 pub struct SinkRequest<'a> {
     /// The collection whose records it gets.
@@ -76,9 +82,10 @@ pub trait DestinationType: fmt::Debug + Send + Sync + 'static {
     fn fields(&self) -> Vec<Field>;
 
     /// Names where records go, without secrets: the id of a destination that is given none is made of it, and a stored secret
-    /// is kept for the same target only, so that nobody can have it sent elsewhere. Default: everything but secrets.
+    /// is kept for the same target only, so that nobody can have it sent elsewhere. Default: everything but secrets and
+    /// durations; name less if yours has other fields that do not say where.
     fn target(&self, settings: &DestinationSettings) -> String {
-        settings.shown().to_string()
+        target_of(&self.fields(), &settings.shown()).to_string()
     }
 
     /// To whom its secrets go; kept ones are kept for the same only. Default: the [`target`](Self::target).

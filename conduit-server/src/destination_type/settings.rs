@@ -141,3 +141,7 @@ impl<'de> Deserialize<'de> for DestinationSettings {
         serde_json::from_str(&text).map(Self).map_err(unreadable)
     }
 }
+
+#[cfg(test)]
+#[path = "settings_tests.rs"]
+mod tests;
