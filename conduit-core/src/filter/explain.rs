@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::expand::Rule;
 use super::parse::{Field, Image};
+use super::scan::is_json;
 use super::tree::Tree;
 
 /// How many values are shown of a path that leads through arrays.
@@ -32,8 +33,12 @@ pub(super) fn explain(
     old_image: Option<&[u8]>,
 ) -> Vec<Explanation> {
     let is_met = |rule: Rule| Tree::<[u64; 4]>::new(&[rule], fields).matches(new_image, old_image);
+    // What is no JSON matches nothing, also where only another image is asked about.
+    let is_asked = |image: Image| shown.iter().any(|&field| fields[field].image == image);
+    let is_sound = |image: Image, bytes: Option<&[u8]>| !is_asked(image) || bytes.is_none_or(is_json);
+    let is_sound = is_sound(Image::New, new_image) && is_sound(Image::Old, old_image);
     let mut matched: Vec<bool> = (0..fields.len())
-        .map(|field| shown.contains(&field) && is_met(vec![field]))
+        .map(|field| is_sound && shown.contains(&field) && is_met(vec![field]))
         .collect();
     if !matches {
         // Each by itself, all fields of a rule may match: then those are to blame that do not match together.

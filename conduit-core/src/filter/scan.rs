@@ -264,6 +264,12 @@ impl<'a> Scan<'a> {
     }
 }
 
+/// Whether the bytes are one JSON value that does not nest too deep.
+pub(super) fn is_json(bytes: &[u8]) -> bool {
+    let mut scan = Scan::new(bytes);
+    scan.skip_value(0).is_some() && scan.is_at_end()
+}
+
 #[inline]
 const fn is_stop(byte: u8) -> bool {
     byte == b'"' || byte == b'\\' || byte < b' '
@@ -287,11 +293,6 @@ mod tests {
     use proptest::prelude::*;
     use serde::de::IgnoredAny;
 
-    fn accepts(bytes: &[u8]) -> bool {
-        let mut scan = Scan::new(bytes);
-        scan.skip_value(0).is_some() && scan.is_at_end()
-    }
-
     #[test]
     fn only_json_is_taken() {
         for good in [
@@ -304,7 +305,7 @@ mod tests {
             "[1,[2],{\"a\":{}}]",
             "\t{\"a\" : 1 , \"b\":[]}\n",
         ] {
-            assert!(accepts(good.as_bytes()), "{good}");
+            assert!(is_json(good.as_bytes()), "{good}");
         }
         for bad in [
             "",
@@ -336,24 +337,24 @@ mod tests {
             "{]",
             "\u{b}1",
         ] {
-            assert!(!accepts(bad.as_bytes()), "{bad}");
+            assert!(!is_json(bad.as_bytes()), "{bad}");
         }
     }
 
     #[test]
     fn what_nests_too_deep_is_not_taken_and_overflows_nothing() {
         let nested = |depth: usize| [vec![b'['; depth], vec![b']'; depth]].concat();
-        assert!(accepts(&nested(MAX_DEPTH)));
-        assert!(!accepts(&nested(MAX_DEPTH + 1)));
-        assert!(!accepts(&nested(1_000_000)));
-        assert!(!accepts(&vec![b'['; 1_000_000]));
+        assert!(is_json(&nested(MAX_DEPTH)));
+        assert!(!is_json(&nested(MAX_DEPTH + 1)));
+        assert!(!is_json(&nested(1_000_000)));
+        assert!(!is_json(&vec![b'['; 1_000_000]));
     }
 
     proptest! {
         #[test]
         fn it_takes_what_serde_takes(text in "[\\[\\]{}:,\"a\\\\u0-9truefalsn. \n-]{0,24}") {
             let expected = serde_json::from_slice::<IgnoredAny>(text.as_bytes()).is_ok();
-            prop_assert_eq!(accepts(text.as_bytes()), expected);
+            prop_assert_eq!(is_json(text.as_bytes()), expected);
         }
 
         #[test]

@@ -1,0 +1,17 @@
+//! The pattern language, sentence by sentence: tables of patterns, documents and answers, and properties against a slow
+//! implementation that is easy to see right.
+
+mod addresses;
+mod alternatives;
+mod arrays;
+mod cases;
+mod documents;
+mod exact_values;
+mod explanations;
+mod images;
+mod numbers;
+mod presence;
+mod properties;
+mod reference;
+mod refused;
+mod text_operators;
