@@ -1,49 +1,12 @@
 //! Deciding a record allocates nothing. In a program of its own, for it counts all allocations.
-#![allow(
-    unsafe_code,
-    reason = "only an allocator can count, and its contract is unsafe"
-)]
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 
 use conduit_core::EventPattern;
 
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-fn count() {
-    // A thread that ends has no counter any more, and nothing to count.
-    let _ = ALLOCATIONS.try_with(|allocations| allocations.set(allocations.get() + 1));
-}
-
-// SAFETY: everything is done by the system's allocator; counting allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn allocations_of(work: impl FnOnce() -> bool) -> (usize, bool) {
-    let before = ALLOCATIONS.get();
-    let result = work();
-    (ALLOCATIONS.get() - before, result)
+/// How often `work` allocates on this thread, and what it returns.
+fn allocations_of(work: impl FnOnce() -> bool) -> (u64, bool) {
+    let mut result = false;
+    let counted = allocation_counter::measure(|| result = work());
+    (counted.count_total, result)
 }
 
 #[test]

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 /// Names: few, so that patterns and documents meet; one with a dot.
-fn name() -> impl Strategy<Value = String> {
+fn name() -> impl Strategy<Value = String> + Clone {
     prop_oneof![8 => "[abc]", 1 => Just("a.b".to_owned())].prop_map(String::from)
 }
 
