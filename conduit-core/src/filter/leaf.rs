@@ -3,6 +3,9 @@
 use super::matcher::{Matcher, Scalar};
 use super::text::Text;
 
+/// So many strings are sooner compared than searched.
+const FEW: usize = 8;
+
 /// The matchers of one field.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Leaf {
@@ -58,7 +61,7 @@ impl Leaf {
     fn has_string(&self, text: Text<'_>) -> bool {
         match (text, self.strings.as_slice()) {
             (_, []) => false,
-            (Text::Plain(raw), [only]) => only.as_bytes() == raw,
+            (Text::Plain(raw), few) if few.len() <= FEW => few.iter().any(|known| known.as_bytes() == raw),
             (Text::Plain(raw), all) => all.binary_search_by(|known| known.as_bytes().cmp(raw)).is_ok(),
             (Text::Escaped(_), all) => all.iter().any(|known| text.is(known.as_bytes())),
         }

@@ -104,10 +104,7 @@ impl<'p, 'j, B: Bits> Run<'p, 'j, B> {
     #[inline]
     fn scalar(&mut self, node: &'p Node<B>, first: u8) -> Option<()> {
         let value = match first {
-            b'"' => {
-                self.scan.take();
-                Scalar::Text(self.scan.string_after_quote()?)
-            }
+            b'"' => Scalar::Text(self.scan.string()?),
             b't' => self.scan.literal(b"true").map(|()| Scalar::True)?,
             b'f' => self.scan.literal(b"false").map(|()| Scalar::False)?,
             b'n' => self.scan.literal(b"null").map(|()| Scalar::Null)?,

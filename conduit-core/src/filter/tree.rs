@@ -4,6 +4,7 @@ use super::bits::Bits;
 use super::expand::Rule;
 use super::leaf::Leaf;
 use super::parse::{Field, Image};
+use super::scan::{Name, head_of};
 use super::text::{Text, Unescaped};
 
 /// Tells the fields of all rules apart by a number each: a field that stands in three rules has three.
@@ -42,6 +43,7 @@ pub(super) struct Node<B> {
 
 #[derive(Clone, Debug)]
 struct Edge {
+    head: u64,
     name: Box<[u8]>,
     target: usize,
 }
@@ -175,6 +177,7 @@ impl<B: Bits> Tree<B> {
                     let first = name.first().copied().unwrap_or(b'.');
                     node.firsts[usize::from(first) / 64] |= 1 << (first % 64);
                     node.edges.push(Edge {
+                        head: head_of(name),
                         name: name.into(),
                         target,
                     });
@@ -224,31 +227,29 @@ impl<B: Bits> Tree<B> {
     }
 
     /// Where a member's name leads from `node`, if the pattern asks for it.
-    #[inline]
-    pub(super) fn find(&self, node: &Node<B>, name: Text<'_>) -> Option<Found> {
-        let Text::Plain(name) = name else {
-            return self.find_escaped(node, name);
+    #[inline(always)]
+    pub(super) fn find(&self, node: &Node<B>, name: Name<'_>) -> Option<Found> {
+        let Text::Plain(raw) = name.text else {
+            return self.find_escaped(node, name.text);
         };
-        let first = name.first().copied().unwrap_or(b'.');
-        if node.firsts[usize::from(first) / 64] & 1 << (first % 64) == 0 {
-            // A name that begins with a dot can lead through an empty one, whose first byte is noted as a dot.
+        let first = raw.first().copied().unwrap_or(b'.');
+        if node.firsts[usize::from(first) / 64] >> (first % 64) & 1 == 0 {
             return None;
         }
-        for edge in &node.edges {
-            let Some(rest) = name.strip_prefix(&*edge.name) else {
-                continue;
-            };
-            match rest {
-                [] => return Some(Found::Child(edge.target)),
-                [b'.', rest @ ..] => {
-                    return self
-                        .descend(edge.target, rest.iter().copied())
-                        .map(Found::Descendant);
-                }
-                _ => {}
-            }
+        let same = |edge: &&Edge| {
+            edge.head == name.head
+                && edge.name.len() == raw.len()
+                && (raw.len() <= 8 || edge.name.get(8..) == raw.get(8..))
+        };
+        if let Some(edge) = node.edges.iter().find(same) {
+            return Some(Found::Child(edge.target));
         }
-        None
+        // Of a name with dots, the part before one is an edge, and what follows leads on.
+        let start = |edge: &&Edge| raw.get(edge.name.len()) == Some(&b'.') && raw.starts_with(&edge.name);
+        let edge = node.edges.iter().find(start)?;
+        let rest = raw.get(edge.name.len() + 1..)?;
+        self.descend(edge.target, rest.iter().copied())
+            .map(Found::Descendant)
     }
 
     #[cold]
