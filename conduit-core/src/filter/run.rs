@@ -8,7 +8,7 @@ use super::bits::Bits;
 use super::matcher::Scalar;
 use super::number::comparable;
 use super::parse::Image;
-use super::scan::{MAX_DEPTH, Scan};
+use super::scan::{MAX_DEPTH, Name, Scan};
 use super::tree::{Found, Node, Tree};
 
 impl<B: Bits> Tree<B> {
@@ -62,6 +62,8 @@ struct Run<'p, 'j, B> {
     absent: B,
     /// The fields that elements were asked about.
     assumed: B,
+    /// How often it may still be asked whether a name comes again.
+    lookouts: u8,
 }
 
 impl<'p, 'j, B: Bits> Run<'p, 'j, B> {
@@ -74,6 +76,7 @@ impl<'p, 'j, B: Bits> Run<'p, 'j, B> {
             seen: none,
             absent,
             assumed: none,
+            lookouts: 2,
         }
     }
 
@@ -91,7 +94,7 @@ impl<'p, 'j, B: Bits> Run<'p, 'j, B> {
         self.scan.is_at_end().then_some(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn value(&mut self, node: &'p Node<B>, depth: usize) -> Option<()> {
         match self.scan.peek()? {
             b'{' => self.object(node, depth),
@@ -101,7 +104,7 @@ impl<'p, 'j, B: Bits> Run<'p, 'j, B> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn scalar(&mut self, node: &'p Node<B>, first: u8) -> Option<()> {
         let value = match first {
             b'"' => Scalar::Text(self.scan.string()?),
@@ -127,6 +130,7 @@ impl<'p, 'j, B: Bits> Run<'p, 'j, B> {
         Some(())
     }
 
+    #[inline(never)]
     fn object(&mut self, node: &'p Node<B>, depth: usize) -> Option<()> {
         if !node.has_names() {
             return self.scan.skip_nested(depth);
@@ -151,11 +155,33 @@ impl<'p, 'j, B: Bits> Run<'p, 'j, B> {
                     }
                     *said = said.or(target.cover);
                     self.value(target, depth + 1)?;
+                    if depth == 0 && self.is_lost(target.cover, name) {
+                        return None;
+                    }
                 }
             }
             has_more = self.scan.goes_on(b'}')?;
         }
         Some(())
+    }
+
+    /// Whether no rule can be met any more, now that a member of the document was read, because the document does not
+    /// have that member's name a second time. What is left of it need not be read then.
+    #[inline(always)]
+    fn is_lost(&mut self, cover: B, name: Name<'_>) -> bool {
+        let lost = cover.without(self.met());
+        !lost.is_empty() && self.tree.all_need_any(lost) && self.comes_once(name)
+    }
+
+    /// Asked a few times only, since it looks at all that is left.
+    fn comes_once(&mut self, name: Name<'_>) -> bool {
+        if self.lookouts == 0 {
+            return false;
+        }
+        self.lookouts -= 1;
+        name.text
+            .plain()
+            .is_some_and(|raw| self.scan.is_free_of_names_like(raw))
     }
 
     /// Takes back what a member said whose name comes again.
@@ -165,6 +191,7 @@ impl<'p, 'j, B: Bits> Run<'p, 'j, B> {
         self.seen = self.seen.without(cover).or(seen.and(cover));
     }
 
+    #[inline(never)]
     fn array(&mut self, node: &'p Node<B>, depth: usize) -> Option<()> {
         if depth >= MAX_DEPTH {
             return None;

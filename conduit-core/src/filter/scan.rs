@@ -110,6 +110,24 @@ impl<'a> Scan<'a> {
         Some(Text::Escaped(self.bytes.get(start..after - 1)?))
     }
 
+    /// Whether nothing of what is left can spell `name`, alone or with a dot after it, as the name of a member: there is no
+    /// string that begins alike, and no escape. Can be wrong only by saying no.
+    pub(super) fn is_free_of_names_like(&self, name: &[u8]) -> bool {
+        let (&[first, second, ..], Some(left)) = (name, self.bytes.get(self.at..)) else {
+            return false;
+        };
+        let (Some(nexts), Some(afters)) = (left.get(1..), left.get(2..)) else {
+            return false;
+        };
+        // Without a way out the compiler makes a few vector instructions of it.
+        let triples = left.iter().zip(nexts).zip(afters);
+        let found = triples.fold(0, |found, ((&byte, &next), &after)| {
+            let begins = (byte == b'"') & (next == first) & (after == second);
+            found | u8::from(begins | (byte == b'\\'))
+        });
+        found == 0
+    }
+
     /// Takes a number, as it stands.
     #[inline(always)]
     pub(super) fn number(&mut self) -> Option<&'a [u8]> {

@@ -9,7 +9,15 @@ pub(super) enum Text<'a> {
     Escaped(&'a [u8]),
 }
 
-impl Text<'_> {
+impl<'a> Text<'a> {
+    /// The string, if it stands there as it is.
+    pub(super) fn plain(self) -> Option<&'a [u8]> {
+        match self {
+            Self::Plain(raw) => Some(raw),
+            Self::Escaped(_) => None,
+        }
+    }
+
     /// Whether the string is `expected`.
     pub(super) fn is(self, expected: &[u8]) -> bool {
         match self {

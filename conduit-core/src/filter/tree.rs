@@ -27,6 +27,8 @@ pub(super) struct Node<B> {
     edges: Vec<Edge>,
     /// The bytes that the names of the edges begin with.
     firsts: [u64; 4],
+    /// One bit for the head of each edge: what has another bit is no edge.
+    heads: u64,
     /// What is asked of a value here.
     pub(super) tests: Vec<Test<B>>,
     /// Whether a test needs the values of numbers.
@@ -67,6 +69,7 @@ impl<B: Bits> Default for Node<B> {
         Self {
             edges: Vec::new(),
             firsts: [0; 4],
+            heads: 0,
             tests: Vec::new(),
             compares_numbers: false,
             own: B::default(),
@@ -75,6 +78,12 @@ impl<B: Bits> Default for Node<B> {
             shared_fields: B::default(),
         }
     }
+}
+
+/// One of 64 bits for a head, the same for the same head.
+fn one_bit_of(head: u64) -> u64 {
+    // Any odd number that spreads: the golden ratio.
+    1 << (head.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 58)
 }
 
 impl<B> Node<B> {
@@ -176,6 +185,7 @@ impl<B: Bits> Tree<B> {
                     // An empty name is followed by a dot, or by nothing.
                     let first = name.first().copied().unwrap_or(b'.');
                     node.firsts[usize::from(first) / 64] |= 1 << (first % 64);
+                    node.heads |= one_bit_of(head_of(name));
                     node.edges.push(Edge {
                         head: head_of(name),
                         name: name.into(),
@@ -218,6 +228,12 @@ impl<B: Bits> Tree<B> {
         self.rules.iter().any(|needed| content.has_all_of(*needed))
     }
 
+    /// Whether each rule needs one of these fields.
+    #[inline(always)]
+    pub(super) fn all_need_any(&self, fields: B) -> bool {
+        self.rules.iter().all(|needed| needed.meets(fields))
+    }
+
     /// Whether a rule has all that it needs of the new image.
     pub(super) fn can_be_met(&self, content: B) -> bool {
         let known = self.root(Image::New).map(|root| root.cover).unwrap_or_default();
@@ -236,15 +252,25 @@ impl<B: Bits> Tree<B> {
         if node.firsts[usize::from(first) / 64] >> (first % 64) & 1 == 0 {
             return None;
         }
-        let same = |edge: &&Edge| {
-            edge.head == name.head
-                && edge.name.len() == raw.len()
-                && (raw.len() <= 8 || edge.name.get(8..) == raw.get(8..))
-        };
-        if let Some(edge) = node.edges.iter().find(same) {
-            return Some(Found::Child(edge.target));
+        if node.heads & one_bit_of(name.head) != 0 {
+            let same = |edge: &&Edge| {
+                edge.head == name.head
+                    && edge.name.len() == raw.len()
+                    && (raw.len() <= 8 || edge.name.get(8..) == raw.get(8..))
+            };
+            if let Some(edge) = node.edges.iter().find(same) {
+                return Some(Found::Child(edge.target));
+            }
         }
-        // Of a name with dots, the part before one is an edge, and what follows leads on.
+        if !raw.contains(&b'.') {
+            return None;
+        }
+        self.find_dotted(node, raw)
+    }
+
+    /// Of a name with dots, the part before one is an edge, and what follows leads on.
+    #[cold]
+    fn find_dotted(&self, node: &Node<B>, raw: &[u8]) -> Option<Found> {
         let start = |edge: &&Edge| raw.get(edge.name.len()) == Some(&b'.') && raw.starts_with(&edge.name);
         let edge = node.edges.iter().find(start)?;
         let rest = raw.get(edge.name.len() + 1..)?;
