@@ -1,6 +1,6 @@
 //! Strings compared without regard to upper and lower case.
 
-use super::text::Unescaped;
+use super::text::{Text, Unescaped};
 
 /// The bytes of one character.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,17 +37,17 @@ impl AnyCase {
     }
 
     /// Whether `bytes` are this string.
-    pub(super) fn is(&self, bytes: impl Iterator<Item = u8> + Clone) -> bool {
+    fn is(&self, bytes: impl Iterator<Item = u8> + Clone) -> bool {
         self.after(bytes).is_some_and(|mut rest| rest.next().is_none())
     }
 
     /// Whether `bytes` begin with this string.
-    pub(super) fn is_start_of(&self, bytes: impl Iterator<Item = u8> + Clone) -> bool {
+    fn is_start_of(&self, bytes: impl Iterator<Item = u8> + Clone) -> bool {
         self.after(bytes).is_some()
     }
 
     /// Whether `bytes` end with this string.
-    pub(super) fn is_end_of(&self, mut bytes: impl Iterator<Item = u8> + Clone) -> bool {
+    fn is_end_of(&self, mut bytes: impl Iterator<Item = u8> + Clone) -> bool {
         let characters = bytes.clone().filter(|&byte| begins_character(byte)).count();
         let Some(mut before) = characters.checked_sub(self.0.len()) else {
             return false;
@@ -110,8 +110,7 @@ pub(super) enum Side {
 
 impl AnyCase {
     /// Whether `text` is this string, or begins or ends with it.
-    pub(super) fn matches(&self, side: Side, text: super::text::Text<'_>) -> bool {
-        use super::text::Text;
+    pub(super) fn matches(&self, side: Side, text: Text<'_>) -> bool {
         match (side, text) {
             (Side::Whole, Text::Plain(raw)) => self.is(raw.iter().copied()),
             (Side::Whole, Text::Escaped(raw)) => self.is(Unescaped::new(raw)),
@@ -133,11 +132,7 @@ mod tests {
 
     #[test]
     fn only_cases_of_one_character_are_alike() {
-        assert!(
-            is("École", "éCOLE")
-                && is("éCOLE", "École")
-                && is("ΣΑΣ", "σας") == is("σας", "ΣΑΣ").then_some(false).unwrap_or(true)
-        );
+        assert!(is("École", "éCOLE") && is("éCOLE", "École") && is("ς", "Σ") && !is("Σ", "ς"));
         assert!(is("ⱥ", "Ⱥ") && is("Ⱥ", "ⱥ") && is("😀", "😀") && is("", ""));
         for (one, other) in [
             ("straße", "STRASSE"),

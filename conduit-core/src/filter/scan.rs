@@ -216,9 +216,17 @@ const fn closing(is_object: bool) -> u8 {
     if is_object { b'}' } else { b']' }
 }
 
-/// The place of the next byte that is no space.
+/// The place of the next byte that is no space. Between the tokens of an image there is mostly none.
 #[inline(always)]
-fn after_spaces(bytes: &[u8], mut at: usize) -> usize {
+fn after_spaces(bytes: &[u8], at: usize) -> usize {
+    match bytes.get(at) {
+        Some(b'\0'..=b' ') => after_more_spaces(bytes, at),
+        _ => at,
+    }
+}
+
+#[cold]
+fn after_more_spaces(bytes: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(at) {
         at += 1;
     }

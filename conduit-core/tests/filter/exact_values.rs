@@ -115,6 +115,33 @@ const FIELDS: &[Case] = &[
         true,
     ),
     (r#"{"a":{"b":["x"]}}"#, r#"{"a.b":"x","a.b":"y"}"#, false),
+    (r#"{"name":["x"]}"#, r#"{"name":"y","other":1,"name":"x"}"#, true),
+    (
+        r#"{"name":["x"]}"#,
+        r#"{"name":"y","other":1,"\u006eame":"x"}"#,
+        true,
+    ),
+    (r#"{"name":{"in":["x"]}}"#, r#"{"name":"y","name.in":"x"}"#, true),
+    (
+        r#"{"name":{"in":["x"]}}"#,
+        r#"{"name":{"in":"y"},"name":{"in":"x"}}"#,
+        true,
+    ),
+    (
+        r#"{"name":["x"],"nail":["y"]}"#,
+        r#"{"name":"z","nail":"y","na":"x"}"#,
+        false,
+    ),
+    (
+        r#"{"$or":[{"name":["x"]},{"other":[1]}]}"#,
+        r#"{"name":"y","other":1}"#,
+        true,
+    ),
+    (
+        r#"{"name":[{"exists":false}]}"#,
+        r#"{"name":"y","name":{}}"#,
+        true,
+    ),
 ];
 
 #[test]
