@@ -4,6 +4,7 @@ use serde_json::value::RawValue;
 
 use super::address::{Address, Block};
 use super::case::{AnyCase, Side};
+use super::exclusion::read_anything_but;
 use super::json::Json;
 use super::leaf::Leaf;
 use super::matcher::Matcher;
@@ -13,7 +14,7 @@ use super::wildcard::Wildcard;
 
 const OPERATORS: &str =
     "prefix, suffix, equals-ignore-case, wildcard, exactly, anything-but, numeric, exists, cidr";
-const NOT_COMPARABLE: &str = "has more digits than a 64-bit float, or is out of its range: only numbers that a float has exactly are compared";
+pub(super) const NOT_COMPARABLE: &str = "has more digits than a 64-bit float, or is out of its range: only numbers that a float has exactly are compared";
 
 /// Reads a field's list: the leaf, and the names of its operators for people. None after a fault.
 pub(super) fn read_leaf(elements: &[&RawValue], place: &str, faults: &mut Faults) -> Option<(Leaf, String)> {
@@ -73,7 +74,7 @@ fn add_literal(leaf: &mut Leaf, literal: Json<'_>) {
 }
 
 /// The one member of an operator's object.
-fn only_member<'a>(
+pub(super) fn only_member<'a>(
     members: &'a [(String, &'a RawValue)],
     place: &str,
     faults: &mut Faults,
@@ -139,7 +140,7 @@ fn read_operator(
     Some(shown)
 }
 
-fn string(raw: &RawValue, place: &str, faults: &mut Faults) -> Option<String> {
+pub(super) fn string(raw: &RawValue, place: &str, faults: &mut Faults) -> Option<String> {
     match faults.read(raw, place)? {
         Json::String(text) => Some(text),
         other => {
@@ -185,7 +186,7 @@ fn read_affix(
     }
 }
 
-fn read_wildcard(text: &str, place: &str, faults: &mut Faults) -> Option<Matcher> {
+pub(super) fn read_wildcard(text: &str, place: &str, faults: &mut Faults) -> Option<Matcher> {
     match Wildcard::parse(text) {
         Ok(wildcard) => Some(Matcher::Wildcard(wildcard)),
         Err(message) => {
@@ -291,112 +292,6 @@ fn read_numeric(raw: &RawValue, place: &str, faults: &mut Faults) -> Option<Matc
         }
         _ => {
             faults.add(place, format!("must be {FORM}"));
-            None
-        }
-    }
-}
-
-fn read_anything_but(
-    raw: &RawValue,
-    place: &str,
-    shown: &mut String,
-    faults: &mut Faults,
-) -> Option<Matcher> {
-    let mut but = Leaf::default();
-    match faults.read(raw, place)? {
-        Json::Object(members) => {
-            let (inner, raw) = only_member(&members, place, faults)?;
-            let place = format!("{place}.{inner}");
-            if !matches!(inner, "prefix" | "suffix" | "equals-ignore-case" | "wildcard") {
-                let cure = "it takes prefix, suffix, equals-ignore-case and wildcard, or values";
-                faults.add(&place, format!("anything-but does not take this: {cure}"));
-                return None;
-            }
-            *shown = format!("anything-but {inner}");
-            for (place, text) in strings(raw, &place, faults)? {
-                but.add(read_excluded(inner, text, &place, faults)?);
-            }
-        }
-        Json::Array(elements) => {
-            let mut is_text = None;
-            for (index, raw) in elements.iter().enumerate() {
-                let place = format!("{place}[{index}]");
-                let json = faults.read(raw, &place)?;
-                let is_string = matches!(json, Json::String(_));
-                if *is_text.get_or_insert(is_string) != is_string {
-                    faults.add(
-                        &place,
-                        "anything-but takes only strings or only numbers in one list",
-                    );
-                    return None;
-                }
-                add_excluded(&mut but, json, &place, faults)?;
-            }
-            if elements.is_empty() {
-                faults.add(
-                    place,
-                    "an empty list excludes nothing: name at least one string or number",
-                );
-                return None;
-            }
-        }
-        json => add_excluded(&mut but, json, place, faults)?,
-    }
-    Some(Matcher::AnythingBut(but))
-}
-
-fn add_excluded(but: &mut Leaf, json: Json<'_>, place: &str, faults: &mut Faults) -> Option<()> {
-    match json {
-        Json::String(text) => but.add_string(text),
-        Json::Number(text) => match comparable(text.as_bytes()) {
-            Some(number) => but.add(Matcher::Number(number)),
-            None => {
-                faults.add(place, format!("{text} {NOT_COMPARABLE}"));
-                return None;
-            }
-        },
-        other => {
-            faults.add(
-                place,
-                format!("anything-but takes strings and numbers, not {}", other.kind()),
-            );
-            return None;
-        }
-    }
-    Some(())
-}
-
-fn read_excluded(operator: &str, text: String, place: &str, faults: &mut Faults) -> Option<Matcher> {
-    match operator {
-        "prefix" | "suffix" if text.is_empty() => {
-            let cure = "every string has it, so nothing would match";
-            faults.add(place, format!("an empty {operator} within anything-but: {cure}"));
-            None
-        }
-        "prefix" => Some(Matcher::Prefix(text.into())),
-        "suffix" => Some(Matcher::Suffix(text.into())),
-        "wildcard" => read_wildcard(&text, place, faults),
-        _ => Some(Matcher::AnyCase(Side::Whole, AnyCase::new(&text))),
-    }
-}
-
-/// A string, or a list of at least one string, each with its place.
-fn strings(raw: &RawValue, place: &str, faults: &mut Faults) -> Option<Vec<(String, String)>> {
-    match faults.read(raw, place)? {
-        Json::String(text) => Some(vec![(place.to_owned(), text)]),
-        Json::Array(elements) if !elements.is_empty() => {
-            let places = (0..elements.len()).map(|index| format!("{place}[{index}]"));
-            places
-                .zip(elements)
-                .map(|(place, raw)| string(raw, &place, faults).map(|text| (place, text)))
-                .collect()
-        }
-        other => {
-            let kind = other.kind();
-            faults.add(
-                place,
-                format!("must be a string or a list of at least one string, not {kind}"),
-            );
             None
         }
     }

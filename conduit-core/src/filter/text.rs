@@ -104,9 +104,9 @@ impl<'a> Unescaped<'a> {
         }
         let continued = |shift: u32| 0x80 | (code >> shift & 0x3F);
         let (first, rest) = match code {
-            ..0x80 => (code, 0),
-            ..0x800 => (0xC0 | code >> 6, continued(0)),
-            ..0x1_0000 => (0xE0 | code >> 12, continued(6) | continued(0) << 8),
+            0..0x80 => (code, 0),
+            0x80..0x800 => (0xC0 | code >> 6, continued(0)),
+            0x800..0x1_0000 => (0xE0 | code >> 12, continued(6) | continued(0) << 8),
             _ => (
                 0xF0 | code >> 18,
                 continued(12) | continued(6) << 8 | continued(0) << 16,

@@ -1,5 +1,6 @@
 //! The pattern language, sentence by sentence: tables of patterns, documents and answers, and properties against a slow
 //! implementation that is easy to see right.
+#![allow(clippy::unwrap_used)]
 
 mod addresses;
 mod alternatives;
@@ -14,4 +15,5 @@ mod presence;
 mod properties;
 mod reference;
 mod refused;
+mod refused_operators;
 mod text_operators;
