@@ -27,3 +27,8 @@ mod wildcard;
 pub use error::{PatternError, PatternFault};
 pub use explain::Explanation;
 pub use pattern::EventPattern;
+
+/// The Rust of the documentation compiles and does what it says.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/filters.md")]
+struct Documentation;
