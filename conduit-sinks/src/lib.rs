@@ -9,6 +9,10 @@ pub mod http;
 #[cfg(feature = "http")]
 mod invalid_config;
 #[cfg(feature = "http")]
+mod quote;
+#[cfg(feature = "http")]
+mod request_body;
+#[cfg(feature = "http")]
 mod secret;
 
 #[cfg(feature = "http")]

@@ -17,7 +17,6 @@ mod client;
 mod config;
 mod endpoint;
 mod error;
-mod request_body;
 mod retry_after;
 mod sink;
 

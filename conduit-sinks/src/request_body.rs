@@ -14,13 +14,13 @@ use hyper::body::{Body, Frame, SizeHint};
 /// The connection has a task of its own, so a process that is frozen after the call began may write when it wakes, long
 /// after its lease went to another worker. Asking here leaves nothing between the question and the write.
 #[derive(Clone, Debug)]
-pub(super) struct RequestBody {
+pub(crate) struct RequestBody {
     bytes: Bytes,
     batch: RecordBatch,
 }
 
 impl RequestBody {
-    pub(super) fn new(bytes: Bytes, batch: &RecordBatch) -> Self {
+    pub(crate) fn new(bytes: Bytes, batch: &RecordBatch) -> Self {
         Self {
             bytes,
             batch: batch.clone(),
@@ -57,11 +57,11 @@ impl Body for RequestBody {
 
 /// The worker's right to send ended before the request left.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct NotPermitted;
+pub(crate) struct NotPermitted;
 
 impl NotPermitted {
     /// Whether it is what an error comes from.
-    pub(super) fn caused(error: &(dyn Error + 'static)) -> bool {
+    pub(crate) fn caused(error: &(dyn Error + 'static)) -> bool {
         let mut cause = Some(error);
         while let Some(error) = cause {
             if error.is::<Self>() {
