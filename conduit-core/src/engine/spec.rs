@@ -23,11 +23,13 @@ impl Filter for TypeFilter {
     }
 }
 
-/// Wants records whose images match.
+/// Wants records whose images match, as plain JSON. One whose images could not be had may be one of them: it is wanted, and
+/// becomes a dead letter.
 impl Filter for EventPattern {
     fn matches(&self, record: &Record) -> bool {
-        let (new_image, old_image) = (record.new_image(), record.old_image());
-        Self::matches(self, new_image.map(AsRef::as_ref), old_image.map(AsRef::as_ref))
+        let (new_image, old_image) = (record.plain_new_image(), record.plain_old_image());
+        let matches = || Self::matches(self, new_image.map(AsRef::as_ref), old_image.map(AsRef::as_ref));
+        record.fault().is_some() || matches()
     }
 }
 

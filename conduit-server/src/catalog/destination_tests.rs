@@ -19,6 +19,7 @@ fn read_all(values: Vec<Value>, stored: &[Destination], faults: &mut Faults) -> 
         types: &DestinationTypes::for_tests(),
         collection: Some(&collection),
         stored,
+        has_old_images: true,
     };
     Destination::read_all(values, context, faults)
 }
@@ -71,7 +72,6 @@ fn wrong_endpoints_are_refused_without_being_repeated() {
 #[test]
 fn what_is_not_built_yet_is_refused_not_ignored() {
     for (field, value) in [
-        ("filter_criteria", json!({"new_image": {"a": [1]}})),
         ("signing_secret", json!("whsec_x")),
         ("headers", json!({"x": "y"})),
         ("batch", json!({"max_records": 10})),
@@ -141,4 +141,30 @@ fn numbers_and_types_out_of_range_are_refused() {
         let faults = read(body, &[]).expect_err(&format!("{field} {value}"));
         assert_eq!(faults[0].0, format!("destinations[0].{field}"));
     }
+}
+
+#[test]
+fn a_filter_is_shown_as_it_was_given_and_its_faults_have_their_places() {
+    let mut body = http("http://a/");
+    body["filter_criteria"] =
+        json!({"new_image": {"total": [{"numeric": [">", 100]}]}, "oldImage": {"s": ["x"]}});
+    let destination = read(body.clone(), &[]).unwrap();
+    assert_eq!(destination.show()["filter_criteria"], body["filter_criteria"]);
+    assert_ne!(
+        destination.revision(),
+        read(http("http://a/"), &[]).unwrap().revision()
+    );
+    body["filter_criteria"] = json!({"new_image": {"total": [{"numeric": [">", "100"]}], "s": "x"}});
+    let places: Vec<String> = read(body, &[])
+        .unwrap_err()
+        .into_iter()
+        .map(|(place, _)| place)
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "destinations[0].filter_criteria.new_image.total[0].numeric",
+            "destinations[0].filter_criteria.new_image.s"
+        ]
+    );
 }

@@ -6,6 +6,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time;
 
+use crate::quote::quote;
 use crate::secret::{Extent, Secret};
 
 /// Most bytes that are read; beyond it the connection is dropped.
@@ -13,9 +14,6 @@ const MAX_READ: usize = 64 * 1024;
 
 /// Most bytes that are kept for a message.
 const MAX_KEPT: usize = 4 * 1024;
-
-/// Most characters that a message quotes.
-const MAX_QUOTED: usize = 200;
 
 /// Reads `body` to its end, but at most 64 KiB and `patience` long, and returns its beginning.
 pub(super) async fn read(mut body: Incoming, patience: Duration) -> BodyStart {
@@ -67,34 +65,8 @@ impl BodyStart {
 
     /// Returns at most 200 characters of the body in one line, without the credential that the request had.
     pub(crate) fn quote(&self, credential: Option<&Secret>) -> String {
-        let mut text = one_line(&String::from_utf8_lossy(&self.bytes));
-        if let Some(credential) = credential {
-            text = credential.mask(&text, self.extent);
-        }
-        match text.char_indices().nth(MAX_QUOTED) {
-            Some((end, _)) => format!("{}…", &text[..end]),
-            None => text,
-        }
+        quote(&String::from_utf8_lossy(&self.bytes), credential, self.extent)
     }
-}
-
-/// Replaces white space and whatever moves the cursor or the direction of writing by single spaces.
-fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    let is_visible = |char: &char| {
-        let is_direction =
-            matches!(char, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        !char.is_control() && !char.is_whitespace() && !is_direction
-    };
-    for char in text.chars() {
-        if is_visible(&char) {
-            line.push(char);
-        } else if !line.is_empty() && !line.ends_with(' ') {
-            line.push(' ');
-        }
-    }
-    line.truncate(line.trim_end().len());
-    line
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 
 use super::HttpSetupError;
-use super::request_body::RequestBody;
+use crate::request_body::RequestBody;
 
 /// How long an unused connection is kept. Common servers close theirs after 5 seconds (Node, Apache) or later;
 /// a request must not meet a connection that is just being closed.

@@ -7,8 +7,8 @@ use conduit_core::{BoxError, SinkError, SinkErrorKind};
 use hyper_util::client::legacy;
 
 use super::endpoint::Endpoint;
-use super::request_body::NotPermitted;
 use crate::InvalidConfig;
+use crate::request_body::NotPermitted;
 
 /// Why a sink or its client could not be made.
 #[derive(Debug)]

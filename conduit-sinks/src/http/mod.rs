@@ -17,7 +17,6 @@ mod client;
 mod config;
 mod endpoint;
 mod error;
-mod request_body;
 mod retry_after;
 mod sink;
 
@@ -35,8 +34,6 @@ pub(crate) use config::check_bearer_token;
 pub(crate) use endpoint::Endpoint;
 #[cfg(feature = "meilisearch")]
 pub(crate) use error::no_answer;
-#[cfg(feature = "meilisearch")]
-pub(crate) use request_body::RequestBody;
 #[cfg(feature = "meilisearch")]
 pub(crate) use retry_after::retry_after;
 #[cfg(feature = "meilisearch")]

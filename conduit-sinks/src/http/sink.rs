@@ -11,9 +11,9 @@ use hyper::{Method, Request};
 use tokio::time::{self, Instant};
 
 use super::endpoint::Endpoint;
-use super::request_body::RequestBody;
 use super::retry_after::retry_after;
 use super::{HttpClient, HttpConfig, HttpSetupError, answer, body, error};
+use crate::request_body::RequestBody;
 use crate::{ConfigFault, InvalidConfig, Secret};
 
 /// How many requests one destination gets at the same time.
