@@ -3,7 +3,11 @@
 //! | feature | sink | what a record becomes |
 //! |---|---|---|
 //! | `http` | [`http::HttpSink`] | a `POST` with the record as its JSON body |
+//!
+//! The feature `egress`, which sinks over the network turn on, has the guard of [`egress`] for sinks of your own.
 
+#[cfg(feature = "egress")]
+pub mod egress;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "http")]

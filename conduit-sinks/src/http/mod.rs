@@ -15,6 +15,7 @@ mod answer;
 mod body;
 mod client;
 mod config;
+mod connector;
 mod endpoint;
 mod error;
 mod request_body;

@@ -14,6 +14,7 @@ use super::endpoint::Endpoint;
 use super::request_body::RequestBody;
 use super::retry_after::retry_after;
 use super::{HttpClient, HttpConfig, HttpSetupError, answer, body, error};
+use crate::egress::EgressPolicy;
 use crate::{ConfigFault, InvalidConfig, Secret};
 
 /// How many requests one destination gets at the same time.
@@ -37,7 +38,7 @@ const AGENT: HeaderValue = HeaderValue::from_static(concat!("conduit/", env!("CA
 /// |---|---|
 /// | 2xx | delivered |
 /// | 429; 503 with `Retry-After` | `Throttled`, at most [`MAX_RETRY_AFTER`](super::MAX_RETRY_AFTER) |
-/// | 401, 403, 404, 407 | `Unauthorized` |
+/// | 401, 403, 404, 407; an address that the egress policy refuses | `Unauthorized` |
 /// | 408; none within the time-out | `Timeout` |
 /// | other 5xx; no connection, or one that breaks | `Unavailable` |
 /// | anything else, redirects too | `Rejected` |
@@ -54,13 +55,13 @@ pub struct HttpSink {
 }
 
 impl HttpSink {
-    /// Makes a sink with connections of its own.
+    /// Makes a sink with connections of its own, which go anywhere that [`EgressPolicy::Any`] allows.
     ///
     /// # Errors
     /// [`HttpSetupError::Config`] with every fault of the configuration; [`HttpSetupError::Tls`].
     pub fn new(config: HttpConfig) -> Result<Self, HttpSetupError> {
         config.validate()?;
-        Ok(Self::with_client(config, HttpClient::new()?)?)
+        Ok(Self::with_client(config, HttpClient::new(EgressPolicy::Any)?)?)
     }
 
     /// Makes a sink that shares the connections of `client`.

@@ -3,6 +3,7 @@
 
 mod answers;
 mod connections;
+mod egress;
 mod requests;
 mod suite;
 mod tls;
@@ -14,6 +15,7 @@ use conduit_core::{
     Clock, ClusterTime, CollectionName, Delivery, EventId, Record, RecordBatch, RecordKey, RecordParts,
     RecordType, Sequence, Sink, SinkError, WallTime,
 };
+use conduit_sinks::egress::EgressPolicy;
 use conduit_sinks::http::{HttpClient, HttpConfig, HttpSink};
 use conduit_testkit::receiver::Receiver;
 
@@ -51,7 +53,7 @@ fn config(receiver: &Receiver) -> HttpConfig {
 
 fn sink(config: HttpConfig) -> HttpSink {
     // Making one takes a while: the machine's certificates are read.
-    let client = HttpClient::new().unwrap();
+    let client = HttpClient::new(EgressPolicy::Any).unwrap();
     HttpSink::with_client(config, client)
         .unwrap()
         .with_clock(Arc::new(FixedClock))

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use conduit_core::Sink;
+use conduit_sinks::egress::EgressPolicy;
 use conduit_sinks::http::{HttpClient, HttpConfig, HttpSink};
 use conduit_testkit::receiver::{Answer, Receiver};
 use conduit_testkit::sink_suite::{Behaviour, SinkHarness};
@@ -24,7 +25,7 @@ impl SinkHarness for Harness {
         let config = HttpConfig::new(format!("{}/in?key={QUERY}", receiver.url()))
             .with_bearer_token(TOKEN)
             .with_timeout(Duration::from_secs(1));
-        let sink = HttpSink::with_client(config, HttpClient::new().unwrap()).unwrap();
+        let sink = HttpSink::with_client(config, HttpClient::new(EgressPolicy::Any).unwrap()).unwrap();
         (receiver, Arc::new(sink))
     }
 
