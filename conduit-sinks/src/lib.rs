@@ -2,22 +2,31 @@
 //!
 //! | feature | sink | what a record becomes |
 //! |---|---|---|
-//! | `http` | [`http::HttpSink`] | a `POST` with the record as its JSON body |
+//! | `http` | [`http::HttpSink`] | a `POST` with the record as its JSON body, or one of several |
+//! | `stdout` | [`stdout::StdoutSink`] | a line of JSON on standard output |
+//! | `file` | [`file::FileSink`] | a line of JSON in a file, on Linux and macOS |
 //!
-//! The feature `egress`, which sinks over the network turn on, has the guard of [`egress`] for sinks of your own.
+//! The features `egress` and `format`, which sinks turn on, have the guard of [`egress`] and the formats of [`format`](mod@format)
+//! for sinks of your own.
 
 #[cfg(feature = "egress")]
 pub mod egress;
+#[cfg(all(feature = "file", any(target_os = "linux", target_os = "macos")))]
+pub mod file;
 #[cfg(feature = "format")]
 pub mod format;
 #[cfg(feature = "http")]
 pub mod http;
-#[cfg(feature = "http")]
+#[cfg(any(feature = "http", feature = "file"))]
 mod invalid_config;
+#[cfg(any(feature = "stdout", feature = "file"))]
+mod lines;
 #[cfg(feature = "http")]
 mod secret;
+#[cfg(feature = "stdout")]
+pub mod stdout;
 
-#[cfg(feature = "http")]
+#[cfg(any(feature = "http", feature = "file"))]
 pub use invalid_config::{ConfigFault, InvalidConfig};
 #[cfg(feature = "http")]
 pub use secret::Secret;

@@ -37,7 +37,6 @@ impl Secret {
 
 /// Replaces every occurrence of the credentials in `text`, also as they are written inside JSON. Where `text` is only the
 /// beginning of something, a beginning of a credential at its very end is replaced too.
-#[cfg(feature = "http")]
 pub(crate) fn mask(secrets: &[Secret], text: &str, extent: Extent) -> String {
     let mut hidden = Vec::new();
     for form in secrets.iter().flat_map(Secret::forms) {
@@ -64,7 +63,6 @@ pub(crate) fn mask(secrets: &[Secret], text: &str, extent: Extent) -> String {
 }
 
 /// Whether a text is all there is.
-#[cfg(feature = "http")]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Extent {
     /// Nothing is missing.
@@ -102,7 +100,6 @@ mod tests {
         assert_eq!(secret.reveal(), "hunter2");
     }
 
-    #[cfg(feature = "http")]
     #[test]
     fn a_secret_is_masked_however_it_is_escaped() {
         let secret = Secret::new(r#"a/b"c\d"#);
@@ -118,7 +115,6 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "http")]
     #[test]
     fn a_secret_that_was_cut_through_is_masked_too() {
         let secrets = [Secret::new("to/ken")];
@@ -130,7 +126,6 @@ mod tests {
         assert_eq!(mask(&secrets, "x to/k", Extent::Whole), "x to/k");
     }
 
-    #[cfg(feature = "http")]
     #[test]
     fn secrets_that_overlap_or_are_like_the_mask_leave_nothing_of_themselves() {
         let secrets = ["abc", "cde", "*", "", "b"].map(Secret::new);

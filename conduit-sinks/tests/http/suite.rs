@@ -46,9 +46,11 @@ impl SinkHarness for Harness {
         let config = match self {
             // Not signed: without optimisation the largest record would take longer than the time-out.
             Self::Single => config,
-            Self::Batch => config
-                .with_signing_secret(SIGNING)
-                .with_batch(HttpBatch::default()),
+            Self::Batch => {
+                let mut batch = HttpBatch::default();
+                batch.max_bytes = 2 << 20;
+                config.with_signing_secret(SIGNING).with_batch(batch)
+            }
         };
         let sink = HttpSink::with_client(config, HttpClient::new(EgressPolicy::Any).unwrap()).unwrap();
         let refused = Arc::default();
