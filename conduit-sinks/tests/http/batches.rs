@@ -1,5 +1,6 @@
 //! Several records in one request.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use conduit_sinks::format::PayloadFormat;
 use conduit_sinks::http::{BATCH_CONCURRENCY, HttpBatch, HttpConfig, HttpSink};
 use conduit_testkit::receiver::{Answer, Receiver};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::{config, record, sink};
 
@@ -201,4 +204,25 @@ async fn cloud_events_go_alone_or_in_a_batch_each_with_its_content_type() {
         Some("application/cloudevents-batch+json")
     );
     assert_eq!(received[1].json()[1]["data"]["newImage"]["name"], "Zoë");
+}
+
+/// What came of it may be a whole answer, and is not all of it.
+#[tokio::test]
+async fn an_answer_that_breaks_off_acknowledges_nothing() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"]") {
+            stream.read_buf(&mut request).await.unwrap();
+        }
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 80\r\n\r\n{\"taken\": 2}\n";
+        stream.write_all(answer).await.unwrap();
+    });
+    let error = deliver(&batched(HttpConfig::new(url)), &[1, 2])
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), SinkErrorKind::Unavailable, "{error:?}");
+    server.await.unwrap();
 }
