@@ -14,9 +14,10 @@ pub(crate) fn encode(batch: &RecordBatch, format: PayloadFormat) -> Vec<u8> {
     for record in batch.records() {
         let start = lines.len();
         lines.extend_from_slice(&format.encode(record));
-        // JSON has a line feed only between values, where a space is as good.
-        for byte in &mut lines[start..] {
-            if *byte == b'\n' {
+        let line = &mut lines[start..];
+        // JSON has a line feed only between values, where a space is as good. Records hardly ever have one.
+        if line.contains(&b'\n') {
+            for byte in line.iter_mut().filter(|byte| **byte == b'\n') {
                 *byte = b' ';
             }
         }

@@ -72,7 +72,7 @@ impl SinkHarness for Harness {
             locked: Mutex::default(),
         };
         fs::create_dir(disk.base()).unwrap();
-        let config = FileConfig::new("in/changes.ndjson").with_timeout(Duration::from_secs(2));
+        let config = FileConfig::new("in/changes.ndjson").with_timeout(Duration::from_secs(3));
         let sink = FileSink::new(config, disk.base()).unwrap();
         (disk, Arc::new(sink))
     }

@@ -42,7 +42,7 @@ impl SinkHarness for Harness {
         let config = HttpConfig::new(format!("{}/in?key={QUERY}", receiver.url()))
             .with_bearer_token(TOKEN)
             .with_header("x-key", KEY)
-            .with_timeout(Duration::from_secs(1));
+            .with_timeout(Duration::from_secs(3));
         let config = match self {
             // Not signed: without optimisation the largest record would take longer than the time-out.
             Self::Single => config,

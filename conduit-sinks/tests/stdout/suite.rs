@@ -65,7 +65,7 @@ impl SinkHarness for Harness {
     async fn create(&self) -> (Reader, Arc<dyn Sink>) {
         let reader = Reader::default();
         let sink = StdoutSink::to(reader.clone(), PayloadFormat::Conduit).unwrap();
-        (reader, Arc::new(sink.with_timeout(Duration::from_secs(1))))
+        (reader, Arc::new(sink.with_timeout(Duration::from_secs(3))))
     }
 
     async fn arrived(&self, reader: &Reader) -> Vec<Vec<u8>> {
