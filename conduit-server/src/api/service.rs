@@ -97,7 +97,10 @@ pub(crate) fn api_routes(app: App, probes: Probes) -> Router {
         .route("/openapi.json", any(not_implemented))
         .route("/docs", any(not_implemented))
         .route("/", any(not_implemented));
-    finish(stored.merge(to_come).merge(probe_routes(probes)), app)
+    finish(
+        stored.merge(filters).merge(to_come).merge(probe_routes(probes)),
+        app,
+    )
 }
 
 fn finish(routes: Router, app: App) -> Router {

@@ -70,18 +70,76 @@ fn wrong_endpoints_are_refused_without_being_repeated() {
 }
 
 #[test]
-fn what_is_not_built_yet_is_refused_not_ignored() {
-    for (field, value) in [
-        ("signing_secret", json!("whsec_x")),
-        ("headers", json!({"x": "y"})),
-        ("batch", json!({"max_records": 10})),
-        ("format", json!("cloudevents")),
-        ("type", json!("eventbridge")),
+fn what_a_type_does_not_have_or_take_is_refused() {
+    for (body, place) in [
+        (json!({"type": "carrier-pigeon"}), "type"),
+        (json!({"type": "stdout", "endpoint": "http://a/"}), "endpoint"),
+        (json!({"type": "file", "path": "orders.ndjson"}), "type"),
+        (
+            json!({"type": "http", "endpoint": "http://a/", "index_name": "x"}),
+            "index_name",
+        ),
+        (
+            json!({"type": "http", "endpoint": "http://a/", "batch": {"max_records": 0}}),
+            "batch.max_records",
+        ),
+        (
+            json!({"type": "http", "endpoint": "http://a/", "batch": {"size": 1}}),
+            "batch.size",
+        ),
+        (
+            json!({"type": "http", "endpoint": "http://a/", "headers": {"host": "b"}}),
+            "headers",
+        ),
+        (
+            json!({"type": "http", "endpoint": "http://a/", "signing_secret": "short"}),
+            "signing_secret",
+        ),
+        (
+            json!({"type": "meilisearch", "endpoint": "http://a/", "format": "cloudevents"}),
+            "format",
+        ),
+        (
+            json!({"type": "meilisearch", "endpoint": "http://a/", "index_name": "a b"}),
+            "index_name",
+        ),
+        (json!({"type": "eventbridge"}), "event_bus_name"),
+        (
+            json!({"type": "eventbridge", "event_bus_name": "b", "source": "aws.x"}),
+            "source",
+        ),
+        (
+            json!({"type": "eventbridge", "event_bus_name": "b", "endpoint": "http://169.254.169.254/"}),
+            "endpoint",
+        ),
     ] {
-        let mut body = http("http://a/");
-        body[field] = value;
-        let faults = read(body, &[]).expect_err(field);
-        assert_eq!(faults[0].0, format!("destinations[0].{field}"));
+        let faults = read(body.clone(), &[]).expect_err(&body.to_string());
+        assert_eq!(
+            faults[0].0,
+            format!("destinations[0].{place}"),
+            "{body}: {faults:?}"
+        );
+    }
+}
+
+#[test]
+fn every_type_is_shown_as_it_is_taken() {
+    for body in [
+        json!({"type": "http", "endpoint": "http://a/", "batch": {}, "headers": {"x-key": "s3cret"},
+               "signing_secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "format": "cloudevents"}),
+        json!({"type": "eventbridge", "event_bus_name": "orders", "region": "eu-central-1"}),
+        json!({"type": "meilisearch", "endpoint": "http://a/", "bearer_token": "s3cret", "settings": {"a.b": {"$c": 1}}}),
+        json!({"type": "stdout", "format": "cloudevents"}),
+    ] {
+        let destination = read(body, &[]).unwrap();
+        let shown = destination.show();
+        assert!(
+            !shown.to_string().contains("s3cret") && !shown.to_string().contains("MfKQ9r8"),
+            "{shown}"
+        );
+        let stored = serde_json::from_str(&serde_json::to_string(&destination).unwrap()).unwrap();
+        assert_eq!(destination, stored);
+        assert_eq!(read(shown, &[stored]).unwrap(), destination);
     }
 }
 

@@ -15,9 +15,11 @@ use aws_sdk_eventbridge::config::timeout::TimeoutConfig;
 use aws_sdk_eventbridge::config::{Builder, SharedHttpClient, StalledStreamProtectionConfig};
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError};
 use conduit_core::{SinkError, SinkErrorKind};
 
 use super::bus::Bus;
+use crate::egress::{EgressGuard, EgressPolicy};
 
 /// How long an unused connection is kept: a request must not meet a connection that is just being closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
@@ -40,6 +42,7 @@ const EMULATOR_REGION: &str = "us-east-1";
 /// the container's or the instance's role. Sign-on through IAM Identity Center is not built in: give a provider of your own.
 #[derive(Clone)]
 pub struct EventBridgeClient {
+    egress: EgressPolicy,
     deliveries: Connections,
     /// Not the same as the deliveries': metadata services and STS are the operator's, whatever a destination is
     /// configured with.
@@ -53,11 +56,25 @@ impl EventBridgeClient {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            deliveries: Connections::new(),
-            questions: Connections::new(),
+            egress: EgressPolicy::Any,
+            deliveries: Connections::guarded(EgressPolicy::Any),
+            questions: Connections::new(None),
             credentials: None,
             sts_endpoint: None,
         }
+    }
+
+    /// Sends events only where `policy` allows it. Default [`EgressPolicy::Any`]. Credentials are asked for wherever the SDK
+    /// does, the machine's metadata service included.
+    #[must_use]
+    pub fn with_egress(mut self, policy: EgressPolicy) -> Self {
+        self.egress = policy;
+        self.deliveries = Connections::guarded(policy);
+        self
+    }
+
+    pub(super) fn egress(&self) -> EgressPolicy {
+        self.egress
     }
 
     /// Takes credentials from `provider` instead of the SDK's default chain. A sink's role is assumed with them.
@@ -158,12 +175,17 @@ struct Connections {
 }
 
 impl Connections {
-    fn new() -> Self {
+    fn new(guard: Option<GuardedDns>) -> Self {
         Self {
-            encrypted: http_client(TrustStore::default()),
+            encrypted: http_client(TrustStore::default(), guard.clone()),
             // Reads no certificates: a machine that only speaks to an emulator need not have any.
-            in_clear: http_client(TrustStore::empty()),
+            in_clear: http_client(TrustStore::empty(), guard),
         }
+    }
+
+    /// Connects only where the policy allows it.
+    fn guarded(policy: EgressPolicy) -> Self {
+        Self::new(Some(GuardedDns(EgressGuard::new(policy))))
     }
 
     /// Returns the client for a URL, or for AWS's own endpoints.
@@ -173,14 +195,27 @@ impl Connections {
     }
 }
 
-/// Makes an HTTP client for the SDK: the one place where its connections come from. A resolver of our own goes in here
-/// (`build_with_resolver` in place of `build_https`); it is not asked about an endpoint whose host is an address.
-fn http_client(trust: TrustStore) -> SharedHttpClient {
+/// Resolves names for the SDK, which connects to what this answers. It is not asked about a host that is an address: that
+/// is checked with the configuration.
+#[derive(Clone, Debug)]
+struct GuardedDns(EgressGuard);
+
+impl ResolveDns for GuardedDns {
+    fn resolve_dns<'a>(&'a self, name: &'a str) -> DnsFuture<'a> {
+        DnsFuture::new(async move { self.0.resolve(name).await.map_err(ResolveDnsError::new) })
+    }
+}
+
+/// Makes an HTTP client for the SDK: the one place where its connections come from.
+fn http_client(trust: TrustStore, guard: Option<GuardedDns>) -> SharedHttpClient {
     // It can be refused for certificates of our own only, of which there are none.
     let context = TlsContext::builder().with_trust_store(trust).build();
-    aws_smithy_http_client::Builder::new()
+    let builder = aws_smithy_http_client::Builder::new()
         .pool_idle_timeout(IDLE_TIMEOUT)
         .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-        .tls_context(context.unwrap_or_default())
-        .build_https()
+        .tls_context(context.unwrap_or_default());
+    match guard {
+        Some(guard) => builder.build_with_resolver(guard),
+        None => builder.build_https(),
+    }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::bus::{self, Bus};
+use crate::format::PayloadFormat;
 use crate::{ConfigFault, InvalidConfig};
 
 /// The `source` of events if the configuration does not say.
@@ -46,6 +47,8 @@ pub struct EventBridgeConfig {
     pub source: String,
     /// The events' `detail-type`, at most 128 characters. Default: the record's type, `INSERT`, `MODIFY` or `REMOVE`.
     pub detail_type: Option<String>,
+    /// What the events' `detail` is: the record (the default), or the record as a CloudEvent.
+    pub format: PayloadFormat,
     /// The ARN of a role that is assumed for the calls. Default: none, the credentials are used as they are.
     pub role_arn: Option<String>,
     /// Most bytes of the entries of one call, as AWS counts them: 1,024 to 1,048,576. Default
@@ -67,6 +70,7 @@ impl EventBridgeConfig {
             region: None,
             source: DEFAULT_SOURCE.to_owned(),
             detail_type: None,
+            format: PayloadFormat::Conduit,
             role_arn: None,
             max_request_bytes: DEFAULT_MAX_REQUEST_BYTES,
             endpoint: None,
@@ -120,6 +124,13 @@ impl EventBridgeConfig {
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Sets what the events' `detail` is.
+    #[must_use]
+    pub fn with_format(mut self, format: PayloadFormat) -> Self {
+        self.format = format;
         self
     }
 
@@ -186,6 +197,7 @@ impl fmt::Debug for EventBridgeConfig {
             .field("region", &self.region)
             .field("source", &self.source)
             .field("detail_type", &self.detail_type)
+            .field("format", &self.format)
             .field("role_arn", &self.role_arn)
             .field("max_request_bytes", &self.max_request_bytes)
             .field("endpoint", &self.endpoint.as_ref().map(shown))

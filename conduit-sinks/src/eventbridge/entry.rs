@@ -7,6 +7,8 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_eventbridge::types::builders::PutEventsRequestEntryBuilder;
 use conduit_core::Record;
 
+use crate::format::PayloadFormat;
+
 /// What an entry's time counts, whatever it is.
 const TIME_SIZE: usize = 14;
 
@@ -16,6 +18,7 @@ pub(super) struct Template {
     pub(super) event_bus_name: String,
     pub(super) source: String,
     pub(super) detail_type: Option<String>,
+    pub(super) format: PayloadFormat,
 }
 
 impl Template {
@@ -31,7 +34,7 @@ impl Template {
         TIME_SIZE
             + self.source.len()
             + self.detail_type(record).len()
-            + record.size()
+            + self.format.encode(record).len()
             + record.collection().as_str().len()
     }
 
@@ -44,7 +47,8 @@ impl Template {
 
     /// Makes the record's entry; `None` if its JSON is not UTF-8, which no record's is.
     pub(super) fn entry(&self, record: &Record) -> Option<PutEventsRequestEntry> {
-        let detail = std::str::from_utf8(record.json()).ok()?;
+        let detail = self.format.encode(record);
+        let detail = std::str::from_utf8(&detail).ok()?;
         let builder: PutEventsRequestEntryBuilder = PutEventsRequestEntry::builder();
         Some(
             builder

@@ -10,13 +10,14 @@ use aws_sdk_eventbridge::Client;
 use conduit_core::{Delivery, Record, RecordBatch, Sink, SinkError, SinkErrorKind, SinkLimits};
 use tokio::sync::OnceCell;
 use tokio::time::{self, Instant};
+use url::Url;
 
 use super::bus::Bus;
 use super::bus_check::{self, BusCheck, CheckOnce};
 use super::entry::{self, Template};
 use super::outgoing::Outgoing;
 use super::{EventBridgeClient, EventBridgeConfig, answer, error};
-use crate::InvalidConfig;
+use crate::{ConfigFault, InvalidConfig};
 
 /// How many deliveries one destination gets at the same time: at 30 ms a call, as many events a second as the largest
 /// regions allow by default.
@@ -83,11 +84,19 @@ impl EventBridgeSink {
     /// With every fault of the configuration.
     pub fn with_client(config: EventBridgeConfig, client: EventBridgeClient) -> Result<Self, InvalidConfig> {
         let bus = config.check()?;
+        let endpoint = bus.endpoint().and_then(|endpoint| Url::parse(endpoint).ok());
+        if let Some(Err(refused)) = endpoint.map(|url| client.egress().check_url(&url)) {
+            return Err(InvalidConfig::new(vec![ConfigFault::new(
+                "endpoint",
+                refused.to_string(),
+            )]));
+        }
         Ok(Self {
             template: Template {
                 event_bus_name: bus.name().to_owned(),
                 source: config.source,
                 detail_type: config.detail_type,
+                format: config.format,
             },
             bus,
             max_request_bytes: config.max_request_bytes,
