@@ -1,5 +1,8 @@
 //! IP addresses in strings, and blocks of them.
 
+/// How many bytes an address may have: the longest has 39, but leading zeros may come on top.
+pub(super) const MAX_BYTES: usize = 256;
+
 /// An address. What IPv6 says of an IPv4 address (`::ffff:a00:7`) is that IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Address {
@@ -15,6 +18,9 @@ impl Address {
         match text.first()? {
             b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F' | b':' => {}
             _ => return None,
+        }
+        if text.len() > MAX_BYTES {
+            return None;
         }
         if text.contains(&b':') {
             Self::of_v6(text)

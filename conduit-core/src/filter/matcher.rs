@@ -1,6 +1,6 @@
 //! One operator, and the values it is asked about.
 
-use super::address::{Address, Block};
+use super::address::{Address, Block, MAX_BYTES};
 use super::case::{AnyCase, Side};
 use super::leaf::Leaf;
 use super::number::NumberRange;
@@ -83,8 +83,7 @@ fn address_of(text: Text<'_>) -> Option<Address> {
     match text {
         Text::Plain(raw) => Address::of(raw),
         Text::Escaped(_) => {
-            // The longest spelling of an address has 39 characters, but leading zeros may come on top.
-            let mut room = [0; 256];
+            let mut room = [0; MAX_BYTES];
             let length = text.copy_to(&mut room)?;
             Address::of(room.get(..length)?)
         }
