@@ -31,6 +31,7 @@ help: ## Lists the commands
 init: need-python need-rust ## Makes a .env from .env.example and fetches the servers for the tests and the demo
 	@if [ -e .env ]; then echo ".env is there already"; else cp .env.example .env && echo "made .env from .env.example"; fi
 	@$(PYTHON) scripts/tools.py all
+	@$(PYTHON) scripts/wheels.py all
 
 build: need-rust ## Builds everything, optimised
 	cargo build --workspace --all-features --release

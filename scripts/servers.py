@@ -1,22 +1,24 @@
-"""Runs a command with a MongoDB and a Redis of its own.
+"""Runs a command with a MongoDB, a Redis and an emulator of AWS of its own.
 
-    python3 scripts/servers.py [--mongod] [--redis] -- COMMAND...
+    python3 scripts/servers.py [--mongod] [--redis] [--eventbridge] -- COMMAND...
 
-starts a single-member replica set and a Redis without persistence (both, if
-neither is named) on free loopback ports, with their data in a temporary folder,
-runs the command, passes on its exit code, and always ends the servers and
-removes their data. The command finds them by
+starts a single-member replica set, a Redis without persistence, and an emulator
+of EventBridge and SQS (all, if none is named) on free loopback ports, with their
+data in a temporary folder, runs the command, passes on its exit code, and always
+ends the servers and removes their data. The command finds them by
 
-    CONDUIT_TEST_MONGODB_URI, CONDUIT_TEST_REDIS_URI   where they listen
+    CONDUIT_TEST_MONGODB_URI, CONDUIT_TEST_REDIS_URI,
+    CONDUIT_TEST_EVENTBRIDGE_ENDPOINT                  where they listen
     CONDUIT_MONGOD, CONDUIT_REDIS_SERVER               programs, for tests that start their own
 
-A server whose CONDUIT_TEST_..._URI is set already is taken as it is.
+A server whose CONDUIT_TEST_... is set already is taken as it is.
 """
 
 from __future__ import annotations
 
 import argparse
 import fcntl
+import http.client
 import os
 import shutil
 import socket
@@ -183,8 +185,29 @@ class Redis(Server):
             return connection.recv(16).startswith(b"+PONG")
 
 
+class EventBridge(Server):
+    """An emulator of EventBridge, SQS and STS that keeps nothing."""
+
+    @property
+    def uri(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def arguments(self) -> List[str]:
+        return ["-H", HOST, "-p", str(self.port)]
+
+    def is_ready(self) -> bool:
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=5.0)
+        try:
+            connection.request("GET", "/moto-api/")
+            return connection.getresponse().status == 200
+        except http.client.HTTPException:
+            return False
+        finally:
+            connection.close()
+
+
 @contextmanager
-def running(mongod: bool = True, redis: bool = True) -> Iterator[Dict[str, str]]:
+def running(mongod: bool = True, redis: bool = True, eventbridge: bool = True) -> Iterator[Dict[str, str]]:
     """The environment for a command, with the servers up while it is used."""
     environment = dict(os.environ)
     with ExitStack() as stack:
@@ -198,6 +221,9 @@ def running(mongod: bool = True, redis: bool = True) -> Iterator[Dict[str, str]]
             program = tools.find(tools.REDIS_SERVER)
             environment["CONDUIT_REDIS_SERVER"] = str(program)
             servers["CONDUIT_TEST_REDIS_URI"] = Redis(program, folder / "redis")
+        if eventbridge and not environment.get("CONDUIT_TEST_EVENTBRIDGE_ENDPOINT"):
+            program = tools.find(tools.MOTO_SERVER)
+            servers["CONDUIT_TEST_EVENTBRIDGE_ENDPOINT"] = EventBridge(program, folder / "eventbridge")
         ours = {name: server for name, server in servers.items() if not environment.get(name)}
         for server in ours.values():
             stack.callback(server.stop)
@@ -258,18 +284,23 @@ def _data_folder() -> Iterator[Path]:
 
 def main() -> int:
     """Runs the command that stands after `--`."""
-    parser = argparse.ArgumentParser(description="Runs a command with a MongoDB and a Redis of its own.")
+    parser = argparse.ArgumentParser(description="Runs a command with servers of its own.")
     parser.add_argument("--mongod", action="store_true", help="start a MongoDB replica set")
     parser.add_argument("--redis", action="store_true", help="start a Redis")
+    parser.add_argument("--eventbridge", action="store_true", help="start an emulator of EventBridge")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="the command, after --")
     options = parser.parse_args()
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not command:
-        say("usage: python3 scripts/servers.py [--mongod] [--redis] -- COMMAND...")
+        say("usage: python3 scripts/servers.py [--mongod] [--redis] [--eventbridge] -- COMMAND...")
         return 2
-    both = not (options.mongod or options.redis)
+    every = not (options.mongod or options.redis or options.eventbridge)
     processes.raise_on_signals()
-    with running(mongod=options.mongod or both, redis=options.redis or both) as environment:
+    with running(
+        mongod=options.mongod or every,
+        redis=options.redis or every,
+        eventbridge=options.eventbridge or every,
+    ) as environment:
         return processes.run(command, env=environment)
 
 

@@ -20,6 +20,7 @@ import processes
 import servers
 import toolchain
 import tools
+import wheels
 from counts import Counts
 from progress import Problem, exit_with, say
 
@@ -85,6 +86,8 @@ def run_tests(mode: str, arguments: Arguments) -> Counts:
         # Whatever is missing is better told before the build than after it.
         for tool in tools.TOOLS.values():
             tools.find(tool)
+        for wheel in wheels.WHEELS.values():
+            wheels.find(wheel)
     scope = [*arguments.workspace, "--all-features"]
     # The server's programs are run by tests, so they are built too.
     if mode == "unit":

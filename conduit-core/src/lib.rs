@@ -59,6 +59,7 @@
 mod contract;
 mod delivery;
 mod engine;
+mod filter;
 mod value;
 
 pub use contract::{
@@ -75,6 +76,7 @@ pub use engine::{
     Handle, InvalidSetup, Redriven, Settings, SubscriptionPhase, SubscriptionSpec, SubscriptionStatus,
     TypeFilter,
 };
+pub use filter::{EventPattern, Explanation, PatternError, PatternFault};
 pub use value::{
     Clock, ClusterTime, CollectionName, DestinationId, EventId, InvalidName, KeyHasher, Position, Record,
     RecordKey, RecordParts, RecordType, Sequence, StreamIdentity, SubscriptionId, SystemClock, WallTime,

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use conduit_sinks::egress::EgressPolicy;
+
 use crate::catalog::parse_duration;
 
 /// What this process does.
@@ -62,6 +64,10 @@ pub(crate) struct Environment {
     pub(crate) host: IpAddr,
     pub(crate) api_token: Option<String>,
     pub(crate) read_token: Option<String>,
+    /// Where requests may go.
+    pub(crate) egress: EgressPolicy,
+    /// Where `file` destinations may write; without it there are none.
+    pub(crate) file_dir: Option<PathBuf>,
     pub(crate) idempotency_keys: bool,
     pub(crate) max_keys: u64,
     pub(crate) sync_interval: Duration,
@@ -75,7 +81,7 @@ pub(crate) struct Environment {
 pub(crate) const DEV_FOLDER: &str = ".conduit";
 
 /// Variables of features that this version does not have: refused rather than ignored.
-const UNBUILT: [&str; 3] = ["CONDUIT_SECRET_KEY", "CONDUIT_SECRETS_DIR", "CONDUIT_FILE_DIR"];
+const UNBUILT: [&str; 2] = ["CONDUIT_SECRET_KEY", "CONDUIT_SECRETS_DIR"];
 
 impl Environment {
     /// Reads the process's environment.
@@ -109,12 +115,14 @@ impl Environment {
                 ));
             }
         }
-        match get("CONDUIT_EGRESS").as_deref() {
-            None | Some("any") => {}
-            Some("public") => {
-                return Err("CONDUIT_EGRESS=public is not in this version yet: unset it".to_owned());
-            }
+        let egress = match get("CONDUIT_EGRESS").as_deref() {
+            None | Some("any") => EgressPolicy::Any,
+            Some("public") => EgressPolicy::Public,
             Some(_) => return Err("CONDUIT_EGRESS must be any or public".to_owned()),
+        };
+        let file_dir = get("CONDUIT_FILE_DIR").map(PathBuf::from);
+        if file_dir.as_ref().is_some_and(|folder| !folder.is_dir()) {
+            return Err("CONDUIT_FILE_DIR must be a folder that exists".to_owned());
         }
         let api_token = get("CONDUIT_API_TOKEN");
         let read_token = get("CONDUIT_API_READ_TOKEN");
@@ -143,6 +151,8 @@ impl Environment {
             host,
             api_token,
             read_token,
+            egress,
+            file_dir,
             idempotency_keys: match get("IDEMPOTENCY").as_deref() {
                 None | Some("keys") => true,
                 Some("watermark") => false,
@@ -289,7 +299,8 @@ mod tests {
             ("IDEMPOTENCY", "no"),
             ("LOG_FORMAT", "xml"),
             ("CONDUIT_STATE", "memory"),
-            ("CONDUIT_EGRESS", "public"),
+            ("CONDUIT_EGRESS", "private"),
+            ("CONDUIT_FILE_DIR", "/nowhere/at/all"),
             ("HOST", "example"),
             ("CONDUIT_SECRET_KEY", "k"),
             ("MONGODB_DATABASE", "a.b"),

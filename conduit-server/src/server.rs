@@ -20,7 +20,7 @@ use crate::api::{App, Idle, Probes, Tokens, api_routes, worker_routes};
 use crate::bulletin::Bulletin;
 use crate::caretaker::{Caretaker, pause};
 use crate::catalog::Catalog;
-use crate::destination_type::DestinationTypes;
+use crate::destination_type::{DestinationTypes, Reach};
 use crate::dev_mongod::DevMongod;
 use crate::environment::{Environment, Role, StateChoice};
 use crate::health::Health;
@@ -204,8 +204,12 @@ impl Server {
             Bulletin::new(redis.clone()),
             Health::new(),
         );
-        let client = HttpClient::new().map_err(|error| fail(error.to_string()))?;
-        let mut types = DestinationTypes::built_in(client);
+        let client = HttpClient::new(environment.egress).map_err(|error| fail(error.to_string()))?;
+        let mut types = DestinationTypes::built_in(Reach {
+            client,
+            egress: environment.egress,
+            folder: environment.file_dir.clone(),
+        });
         host.types.into_iter().for_each(|kind| types.add(kind));
         let watcher = MongoWatcher::new(clients.streams.clone());
         let worker = if role.has_worker() {

@@ -22,36 +22,44 @@ impl Secret {
         &self.0
     }
 
-    /// Replaces every occurrence of the credential in `text`, also as it is written inside JSON. Where `text` is only
-    /// the beginning of something, a beginning of the credential at its very end is replaced too.
-    pub(crate) fn mask(&self, text: &str, extent: Extent) -> String {
-        if self.0.is_empty() {
-            return text.to_owned();
-        }
-        // JSON escapes quotes and backslashes, and some encoders the slash.
-        let quoted = self.0.replace('\\', "\\\\").replace('"', "\\\"");
+    /// The forms in which the credential may stand in a text: as it is, and as it is written inside JSON, which escapes
+    /// quotes and backslashes, and by some encoders the slash.
+    fn forms(&self) -> Vec<String> {
+        let plain = self.0.to_string();
+        let quoted = plain.replace('\\', "\\\\").replace('"', "\\\"");
         let slashed = quoted.replace('/', "\\/");
-        let forms = [&*slashed, &*quoted, &*self.0];
-        let mut masked = text.to_owned();
-        for form in forms {
-            masked = masked.replace(form, MASK);
-        }
-        if extent == Extent::Beginning {
-            let ends = |form: &str| {
-                let starts = form.char_indices().map(|(index, char)| index + char.len_utf8());
-                starts
-                    .filter(|end| masked.ends_with(&form[..*end]))
-                    .max()
-                    .unwrap_or(0)
-            };
-            let partial = forms.into_iter().map(ends).max().unwrap_or(0);
-            if partial > 0 {
-                masked.truncate(masked.len() - partial);
-                masked.push_str(MASK);
-            }
-        }
-        masked
+        let mut forms = vec![plain, quoted, slashed];
+        forms.dedup();
+        forms.retain(|form| !form.is_empty());
+        forms
     }
+}
+
+/// Replaces every occurrence of the credentials in `text`, also as they are written inside JSON. Where `text` is only the
+/// beginning of something, a beginning of a credential at its very end is replaced too.
+pub(crate) fn mask<'a>(secrets: impl IntoIterator<Item = &'a Secret>, text: &str, extent: Extent) -> String {
+    let mut hidden = Vec::new();
+    for form in secrets.into_iter().flat_map(Secret::forms) {
+        let found = text.match_indices(&form);
+        hidden.extend(found.map(|(start, _)| start..start + form.len()));
+        if extent == Extent::Beginning {
+            let starts = form.char_indices().map(|(index, char)| index + char.len_utf8());
+            let partial = starts.filter(|end| text.ends_with(&form[..*end])).max();
+            hidden.extend(partial.map(|length| text.len() - length..text.len()));
+        }
+    }
+    hidden.sort_unstable_by_key(|range| range.start);
+    let mut masked = String::with_capacity(text.len());
+    let mut end = 0;
+    for range in hidden {
+        if range.start >= end {
+            masked.push_str(&text[end..range.start]);
+            masked.push_str(MASK);
+        }
+        end = end.max(range.end);
+    }
+    masked.push_str(&text[end..]);
+    masked
 }
 
 /// Whether a text is all there is.
@@ -97,7 +105,11 @@ mod tests {
         let secret = Secret::new(r#"a/b"c\d"#);
         for form in [r#"a/b"c\d"#, r#"a/b\"c\\d"#, r#"a\/b\"c\\d"#] {
             assert_eq!(
-                secret.mask(&format!("x {form} y {form}"), Extent::Whole),
+                mask(
+                    std::slice::from_ref(&secret),
+                    &format!("x {form} y {form}"),
+                    Extent::Whole
+                ),
                 "x ******** y ********"
             );
         }
@@ -105,9 +117,21 @@ mod tests {
 
     #[test]
     fn a_secret_that_was_cut_through_is_masked_too() {
-        let secret = Secret::new("to/ken");
-        assert_eq!(secret.mask("to/ken to/k", Extent::Beginning), "******** ********");
-        assert_eq!(secret.mask(r"x to\/ke", Extent::Beginning), "x ********");
-        assert_eq!(secret.mask("x to/k", Extent::Whole), "x to/k");
+        let secrets = [Secret::new("to/ken")];
+        assert_eq!(
+            mask(&secrets, "to/ken to/k", Extent::Beginning),
+            "******** ********"
+        );
+        assert_eq!(mask(&secrets, r"x to\/ke", Extent::Beginning), "x ********");
+        assert_eq!(mask(&secrets, "x to/k", Extent::Whole), "x to/k");
+    }
+
+    #[test]
+    fn secrets_that_overlap_or_are_like_the_mask_leave_nothing_of_themselves() {
+        let secrets = ["abc", "cde", "*", "", "b"].map(Secret::new);
+        assert_eq!(
+            mask(&secrets, "x abcde * y", Extent::Whole),
+            "x ******** ******** y"
+        );
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::contract::{Rewind, Sink, WatchTarget};
 use crate::delivery::RetryPolicy;
+use crate::filter::EventPattern;
 use crate::value::{ClusterTime, CollectionName, DestinationId, InvalidName, Record, RecordType};
 
 /// Decides which records a subscription wants.
@@ -19,6 +20,16 @@ pub struct TypeFilter(pub Vec<RecordType>);
 impl Filter for TypeFilter {
     fn matches(&self, record: &Record) -> bool {
         self.0.contains(&record.record_type())
+    }
+}
+
+/// Wants records whose images match, as plain JSON. One whose images could not be had may be one of them: it is wanted, and
+/// becomes a dead letter.
+impl Filter for EventPattern {
+    fn matches(&self, record: &Record) -> bool {
+        let (new_image, old_image) = (record.plain_new_image(), record.plain_old_image());
+        let matches = || Self::matches(self, new_image.map(AsRef::as_ref), old_image.map(AsRef::as_ref));
+        record.fault().is_some() || matches()
     }
 }
 

@@ -32,7 +32,11 @@ pub(crate) async fn read_optional_json(headers: &HeaderMap, body: Body) -> Resul
     parse(&bytes)
 }
 
-async fn read_bytes(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+/// Reads a body that says it is JSON, as it is.
+///
+/// # Errors
+/// 413 for one over 1 MiB, 415 for one that says it is not JSON.
+pub(crate) async fn read_bytes(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     let declared = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());

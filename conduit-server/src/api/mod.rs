@@ -7,6 +7,7 @@ mod body;
 mod collections;
 mod dead_letters;
 mod deletions;
+mod filters;
 mod idle;
 mod orders;
 mod parameters;

@@ -12,7 +12,9 @@ use conduit_mongo::MongoWatcher;
 use super::app::App;
 use super::idle::Idle;
 use super::problem::Problem;
-use super::{auth, availability, collections, dead_letters, deletions, pauses, probes, rewinds, status};
+use super::{
+    auth, availability, collections, dead_letters, deletions, filters, pauses, probes, rewinds, status,
+};
 use crate::bulletin::Bulletin;
 use crate::health::Health;
 use crate::metrics::Metrics;
@@ -87,14 +89,18 @@ pub(crate) fn api_routes(app: App, probes: Probes) -> Router {
             availability::check,
         ))
         .with_state(app.clone());
+    // Needs nothing that could be away.
+    let filters: Router = Router::new().route("/api/filters/test", post(filters::test));
     let to_come = Router::new()
         .route("/api/collections/{name}/tail", any(not_implemented))
         .route("/api/collections/{name}/test", any(not_implemented))
-        .route("/api/filters/test", any(not_implemented))
         .route("/openapi.json", any(not_implemented))
         .route("/docs", any(not_implemented))
         .route("/", any(not_implemented));
-    finish(stored.merge(to_come).merge(probe_routes(probes)), app)
+    finish(
+        stored.merge(filters).merge(to_come).merge(probe_routes(probes)),
+        app,
+    )
 }
 
 fn finish(routes: Router, app: App) -> Router {

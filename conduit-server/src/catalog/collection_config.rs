@@ -77,6 +77,7 @@ impl CollectionConfig {
             types,
             collection: collection_name.as_ref(),
             stored: stored.map_or(&[][..], |stored| &stored.destinations),
+            has_old_images: old_image,
         };
         let destinations = Destination::read_all(destinations, context, fields.faults());
         fields.finish(KNOWN);
@@ -137,7 +138,7 @@ impl CollectionConfig {
                 Images::New
             },
             image_format: self.image_format,
-            plain_images: false,
+            plain_images: self.destinations.iter().any(|one| one.filter_criteria.is_some()),
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use conduit_core::{CollectionName, DestinationId, RecordKey, RecordType, Sink};
+use conduit_core::{
+    CollectionName, DestinationId, EventPattern, Filter, PatternError, Record, RecordKey, RecordType, Sink,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -20,6 +22,9 @@ pub(crate) struct Destination {
     #[serde(rename = "type")]
     pub(crate) kind: String,
     pub(crate) event_types: Vec<RecordType>,
+    /// The text of the pattern that records have to match.
+    #[serde(default)]
+    pub(crate) filter_criteria: Option<String>,
     pub(crate) max_retries: u32,
     pub(crate) format: Format,
     /// What its type has beside that.
@@ -38,6 +43,22 @@ pub(crate) struct DestinationContext<'a> {
     pub(crate) collection: Option<&'a CollectionName>,
     /// The destinations that are replaced.
     pub(crate) stored: &'a [Destination],
+    /// Whether records have old images.
+    pub(crate) has_old_images: bool,
+}
+
+/// Decides which records a destination gets.
+#[derive(Clone, Debug)]
+pub(crate) struct RecordFilter {
+    types: Vec<RecordType>,
+    pattern: Option<EventPattern>,
+}
+
+impl Filter for RecordFilter {
+    fn matches(&self, record: &Record) -> bool {
+        let matches = |pattern: &EventPattern| Filter::matches(pattern, record);
+        self.types.contains(&record.record_type()) && self.pattern.as_ref().is_none_or(matches)
+    }
 }
 
 impl Destination {
@@ -73,7 +94,7 @@ impl Destination {
         let event_types = read_event_types(&mut fields);
         let max_retries = fields.integer("max_retries", 0..=20, 5);
         let format = read_format(&mut fields, kind);
-        fields.refuse_unbuilt("filter_criteria");
+        let filter_criteria = read_filter(&mut fields, context.has_old_images);
         let given_id = given_id.map(|id| {
             DestinationId::new(id)
                 .map_err(|_| fields.fault("id", "must be 1 to 64 of the characters a-z, 0-9 and -"))
@@ -103,6 +124,7 @@ impl Destination {
             id,
             kind: kind.name().to_owned(),
             event_types,
+            filter_criteria,
             max_retries: u32::try_from(max_retries).unwrap_or(20),
             format,
             settings,
@@ -150,6 +172,7 @@ impl Destination {
             "id": self.id,
             "type": self.kind,
             "event_types": self.event_types,
+            "filter_criteria": self.filter_criteria.as_deref().and_then(shown_filter),
             "max_retries": self.max_retries,
             "format": self.format,
         });
@@ -159,8 +182,25 @@ impl Destination {
         shown
     }
 
-    pub(crate) fn wants_all_types(&self) -> bool {
-        ALL_TYPES.iter().all(|wanted| self.event_types.contains(wanted))
+    /// Returns what decides which records it gets; `None` if it gets all.
+    ///
+    /// # Errors
+    /// If the stored pattern is none: it is of another version.
+    pub(crate) fn filter(&self) -> Result<Option<RecordFilter>, Vec<SettingFault>> {
+        let pattern = self
+            .filter_criteria
+            .as_deref()
+            .map(EventPattern::parse)
+            .transpose();
+        let pattern =
+            pattern.map_err(|error| vec![SettingFault::new("filter_criteria", error.to_string())])?;
+        if pattern.is_none() && ALL_TYPES.iter().all(|wanted| self.event_types.contains(wanted)) {
+            return Ok(None);
+        }
+        Ok(Some(RecordFilter {
+            types: self.event_types.clone(),
+            pattern,
+        }))
     }
 
     /// Tells one configuration from another, so that a change restarts the subscription.
@@ -199,6 +239,35 @@ fn read_format(fields: &mut Fields<'_>, kind: &dyn DestinationType) -> Format {
         Some(_) => fields.fault("format", "must be \"conduit\" or \"cloudevents\""),
     }
     Format::Conduit
+}
+
+fn read_filter(fields: &mut Fields<'_>, has_old_images: bool) -> Option<String> {
+    let text = fields.take("filter_criteria")?.to_string();
+    let place = fields.place("filter_criteria");
+    match EventPattern::parse(&text) {
+        Err(error) => pattern_faults(&place, &error, fields.faults()),
+        Ok(pattern) if pattern.uses_old_image() && !has_old_images => {
+            let message = "looks at old_image, which records have only with old_image: true";
+            fields.fault("filter_criteria", message);
+        }
+        Ok(_) => return Some(text),
+    }
+    None
+}
+
+fn shown_filter(text: &str) -> Option<Value> {
+    serde_json::from_str(text).ok()
+}
+
+/// Adds what is wrong with a pattern that stands at `place`.
+pub(crate) fn pattern_faults(place: &str, error: &PatternError, faults: &mut Faults) {
+    for fault in error.faults() {
+        let at = match fault.path() {
+            "" => place.to_owned(),
+            path => format!("{place}.{path}"),
+        };
+        faults.add(at, fault.message());
+    }
 }
 
 fn read_event_types(fields: &mut Fields<'_>) -> Vec<RecordType> {

@@ -19,6 +19,7 @@ fn read_all(values: Vec<Value>, stored: &[Destination], faults: &mut Faults) -> 
         types: &DestinationTypes::for_tests(),
         collection: Some(&collection),
         stored,
+        has_old_images: true,
     };
     Destination::read_all(values, context, faults)
 }
@@ -69,19 +70,76 @@ fn wrong_endpoints_are_refused_without_being_repeated() {
 }
 
 #[test]
-fn what_is_not_built_yet_is_refused_not_ignored() {
-    for (field, value) in [
-        ("filter_criteria", json!({"new_image": {"a": [1]}})),
-        ("signing_secret", json!("whsec_x")),
-        ("headers", json!({"x": "y"})),
-        ("batch", json!({"max_records": 10})),
-        ("format", json!("cloudevents")),
-        ("type", json!("eventbridge")),
+fn what_a_type_does_not_have_or_take_is_refused() {
+    for (body, place) in [
+        (json!({"type": "carrier-pigeon"}), "type"),
+        (json!({"type": "stdout", "endpoint": "http://a/"}), "endpoint"),
+        (json!({"type": "file", "path": "orders.ndjson"}), "type"),
+        (
+            json!({"type": "http", "endpoint": "http://a/", "index_name": "x"}),
+            "index_name",
+        ),
+        (
+            json!({"type": "http", "endpoint": "http://a/", "batch": {"max_records": 0}}),
+            "batch.max_records",
+        ),
+        (
+            json!({"type": "http", "endpoint": "http://a/", "batch": {"size": 1}}),
+            "batch.size",
+        ),
+        (
+            json!({"type": "http", "endpoint": "http://a/", "headers": {"host": "b"}}),
+            "headers",
+        ),
+        (
+            json!({"type": "http", "endpoint": "http://a/", "signing_secret": "short"}),
+            "signing_secret",
+        ),
+        (
+            json!({"type": "meilisearch", "endpoint": "http://a/", "format": "cloudevents"}),
+            "format",
+        ),
+        (
+            json!({"type": "meilisearch", "endpoint": "http://a/", "index_name": "a b"}),
+            "index_name",
+        ),
+        (json!({"type": "eventbridge"}), "event_bus_name"),
+        (
+            json!({"type": "eventbridge", "event_bus_name": "b", "source": "aws.x"}),
+            "source",
+        ),
+        (
+            json!({"type": "eventbridge", "event_bus_name": "b", "endpoint": "http://169.254.169.254/"}),
+            "endpoint",
+        ),
     ] {
-        let mut body = http("http://a/");
-        body[field] = value;
-        let faults = read(body, &[]).expect_err(field);
-        assert_eq!(faults[0].0, format!("destinations[0].{field}"));
+        let faults = read(body.clone(), &[]).expect_err(&body.to_string());
+        assert_eq!(
+            faults[0].0,
+            format!("destinations[0].{place}"),
+            "{body}: {faults:?}"
+        );
+    }
+}
+
+#[test]
+fn every_type_is_shown_as_it_is_taken() {
+    for body in [
+        json!({"type": "http", "endpoint": "http://a/", "batch": {}, "headers": {"x-key": "s3cret"},
+               "signing_secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "format": "cloudevents"}),
+        json!({"type": "eventbridge", "event_bus_name": "orders", "region": "eu-central-1"}),
+        json!({"type": "meilisearch", "endpoint": "http://a/", "bearer_token": "s3cret", "settings": {"a.b": {"$c": 1}}}),
+        json!({"type": "stdout", "format": "cloudevents"}),
+    ] {
+        let destination = read(body, &[]).unwrap();
+        let shown = destination.show();
+        assert!(
+            !shown.to_string().contains("s3cret") && !shown.to_string().contains("MfKQ9r8"),
+            "{shown}"
+        );
+        let stored = serde_json::from_str(&serde_json::to_string(&destination).unwrap()).unwrap();
+        assert_eq!(destination, stored);
+        assert_eq!(read(shown, &[stored]).unwrap(), destination);
     }
 }
 
@@ -141,4 +199,30 @@ fn numbers_and_types_out_of_range_are_refused() {
         let faults = read(body, &[]).expect_err(&format!("{field} {value}"));
         assert_eq!(faults[0].0, format!("destinations[0].{field}"));
     }
+}
+
+#[test]
+fn a_filter_is_shown_as_it_was_given_and_its_faults_have_their_places() {
+    let mut body = http("http://a/");
+    body["filter_criteria"] =
+        json!({"new_image": {"total": [{"numeric": [">", 100]}]}, "oldImage": {"s": ["x"]}});
+    let destination = read(body.clone(), &[]).unwrap();
+    assert_eq!(destination.show()["filter_criteria"], body["filter_criteria"]);
+    assert_ne!(
+        destination.revision(),
+        read(http("http://a/"), &[]).unwrap().revision()
+    );
+    body["filter_criteria"] = json!({"new_image": {"total": [{"numeric": [">", "100"]}], "s": "x"}});
+    let places: Vec<String> = read(body, &[])
+        .unwrap_err()
+        .into_iter()
+        .map(|(place, _)| place)
+        .collect();
+    assert_eq!(
+        places,
+        [
+            "destinations[0].filter_criteria.new_image.total[0].numeric",
+            "destinations[0].filter_criteria.new_image.s"
+        ]
+    );
 }

@@ -154,13 +154,6 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A feature that a later version brings: clearly refused rather than ignored.
-    pub(crate) fn refuse_unbuilt(&mut self, name: &str) {
-        if self.take(name).is_some() {
-            self.fault(name, "this version does not have it yet: leave it out");
-        }
-    }
-
     /// Ends the reading: unknown fields are faults.
     pub(crate) fn finish(mut self, known: &str) {
         let unknown: Vec<String> = self.object.keys().cloned().collect();

@@ -10,7 +10,7 @@ mod steering;
 mod store;
 
 pub(crate) use collection_config::CollectionConfig;
-pub(crate) use destination::{COMMON_FIELDS, Destination};
+pub(crate) use destination::{COMMON_FIELDS, Destination, pattern_faults};
 pub(crate) use endpoint::check_endpoint;
 pub(crate) use entry::{Deletion, Entry};
 pub(crate) use faults::{Fault, Faults, Fields, kind_of, parse_duration, show_duration};

@@ -1,15 +1,29 @@
 //! The types that a server knows.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Map;
 
+use super::eventbridge::EventBridge;
 use super::field::{check_all, names};
 use super::http::Http;
+use super::lines::{File, Stdout};
 use super::meilisearch::Meilisearch;
 use super::{DestinationSettings, DestinationType, Field};
 use crate::catalog::{COMMON_FIELDS, Fields};
+use conduit_sinks::egress::EgressPolicy;
+use conduit_sinks::eventbridge::EventBridgeClient;
 use conduit_sinks::http::HttpClient;
+
+/// What the built-in types may reach.
+#[derive(Debug)]
+pub(crate) struct Reach {
+    pub(crate) client: HttpClient,
+    pub(crate) egress: EgressPolicy,
+    /// Where files may be written.
+    pub(crate) folder: Option<PathBuf>,
+}
 
 /// The types of destinations, by name; the last of a name counts.
 #[derive(Clone, Debug)]
@@ -17,18 +31,33 @@ pub struct DestinationTypes(Vec<Arc<dyn DestinationType>>);
 
 impl DestinationTypes {
     /// The types that every server has.
-    pub(crate) fn built_in(client: HttpClient) -> Self {
+    pub(crate) fn built_in(reach: Reach) -> Self {
+        let Reach {
+            client,
+            egress,
+            folder,
+        } = reach;
         Self(vec![
             Arc::new(Http {
                 client: client.clone(),
+                egress,
             }),
-            Arc::new(Meilisearch { client }),
+            Arc::new(EventBridge {
+                client: EventBridgeClient::new().with_egress(egress),
+            }),
+            Arc::new(Meilisearch { client, egress }),
+            Arc::new(Stdout),
+            Arc::new(File { folder }),
         ])
     }
 
     #[cfg(test)]
     pub(crate) fn for_tests() -> Self {
-        Self::built_in(HttpClient::new().unwrap())
+        Self::built_in(Reach {
+            client: HttpClient::new(EgressPolicy::Any).unwrap(),
+            egress: EgressPolicy::Any,
+            folder: None,
+        })
     }
 
     pub(crate) fn add(&mut self, kind: Arc<dyn DestinationType>) {

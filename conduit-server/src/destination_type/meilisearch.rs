@@ -3,15 +3,20 @@
 use std::sync::Arc;
 
 use conduit_core::Sink;
+use conduit_sinks::egress::EgressPolicy;
 use conduit_sinks::http::HttpClient;
 use conduit_sinks::meilisearch::{MeilisearchConfig, MeilisearchSink};
 
-use super::{DestinationSettings, DestinationType, Field, SettingFault, SinkRequest, setting_faults, url_of};
+use super::{
+    DestinationSettings, DestinationType, Field, SettingFault, SinkRequest, check_egress, setting_faults,
+    url_of,
+};
 
 /// The type `meilisearch`.
 #[derive(Debug)]
 pub(super) struct Meilisearch {
     pub(super) client: HttpClient,
+    pub(super) egress: EgressPolicy,
 }
 
 impl DestinationType for Meilisearch {
@@ -49,6 +54,7 @@ impl DestinationType for Meilisearch {
         if let Some(given) = settings.object("settings") {
             config = config.with_settings(given.clone());
         }
+        check_egress(settings, self.egress)?;
         let sink = MeilisearchSink::with_client(config, self.client.clone());
         Ok(Arc::new(sink.map_err(|invalid| setting_faults(&invalid))?))
     }

@@ -1,8 +1,10 @@
 //! The types of destinations that a server has: its own, and those that its host registers.
 
 mod destination_types;
+mod eventbridge;
 mod field;
 mod http;
+mod lines;
 mod meilisearch;
 mod settings;
 mod sink_request;
@@ -12,6 +14,8 @@ use std::sync::Arc;
 
 use conduit_core::{CollectionName, Sink};
 use conduit_sinks::InvalidConfig;
+use conduit_sinks::egress::EgressPolicy;
+use conduit_sinks::format::PayloadFormat;
 use url::Url;
 
 pub use destination_types::DestinationTypes;
@@ -20,7 +24,7 @@ pub use settings::DestinationSettings;
 
 use field::target_of;
 
-pub(crate) use destination_types::{check_fields, field_names, read_settings};
+pub(crate) use destination_types::{Reach, check_fields, field_names, read_settings};
 
 /// Why a destination cannot be used: which of its fields, and what is wrong with it.
 ///
@@ -53,6 +57,15 @@ pub enum Format {
     Conduit,
     /// As CloudEvents.
     CloudEvents,
+}
+
+impl From<Format> for PayloadFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Conduit => Self::Conduit,
+            Format::CloudEvents => Self::CloudEvents,
+        }
+    }
 }
 
 /// A destination to make a sink for.
@@ -116,4 +129,10 @@ fn setting_faults(invalid: &InvalidConfig) -> Vec<SettingFault> {
 /// The field `endpoint`.
 fn url_of(settings: &DestinationSettings) -> Option<Url> {
     Url::parse(settings.text("endpoint")?).ok()
+}
+
+/// Refuses an endpoint that the policy does not allow, as far as that can be told without resolving its name.
+fn check_egress(settings: &DestinationSettings, policy: EgressPolicy) -> Result<(), Vec<SettingFault>> {
+    let checked = url_of(settings).map_or(Ok(()), |url| policy.check_url(&url));
+    checked.map_err(|refused| vec![SettingFault::new("endpoint", refused.to_string())])
 }

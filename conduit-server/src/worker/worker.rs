@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use conduit_core::{
     CollectionName, CollectionSpec, Handle, RetryPolicy, StateStore, SubscriptionId, SubscriptionSpec,
-    TypeFilter,
 };
 
 use super::marks::Marks;
@@ -98,8 +97,9 @@ impl Worker {
         for destination in &entry.config.destinations {
             // Every stream that is on has a start, since one write sets both.
             let start = entry.start_of(&destination.id)?;
-            match destination.sink(&entry.config.collection_name, &self.types) {
-                Ok(sink) => {
+            let sink = destination.sink(&entry.config.collection_name, &self.types);
+            match sink.and_then(|sink| Ok((sink, destination.filter()?))) {
+                Ok((sink, filter)) => {
                     let mut subscription = SubscriptionSpec::new(destination.id.clone(), sink)
                         .with_start(start)
                         .with_revision(destination.revision())
@@ -109,8 +109,8 @@ impl Worker {
                     if let Some(mark) = entry.mark_of(&destination.id) {
                         subscription = subscription.with_low_water_mark(mark.time);
                     }
-                    if !destination.wants_all_types() {
-                        subscription = subscription.with_filter(TypeFilter(destination.event_types.clone()));
+                    if let Some(filter) = filter {
+                        subscription = subscription.with_filter(filter);
                     }
                     spec = spec.with_subscription(subscription);
                 }

@@ -6,42 +6,53 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 
 use super::HttpSetupError;
-use super::request_body::RequestBody;
+use super::connector::GuardedConnector;
+use crate::egress::{EgressGuard, EgressPolicy};
+use crate::request_body::RequestBody;
 
 /// How long an unused connection is kept. Common servers close theirs after 5 seconds (Node, Apache) or later;
 /// a request must not meet a connection that is just being closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// How long a connection may take to be made; a time-out of the request that is shorter comes first.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// After how long in silence the peer of an open connection is asked for a sign of life.
+/// After how long in silence the peer of an HTTP/2 connection is asked for a sign of life.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 /// A pool of connections to any number of servers. Cloning is cheap and shares the pool.
 ///
-/// Speaks HTTP/1.1, and HTTP/2 where a TLS server offers it. Follows no redirect, uses no proxy, decompresses nothing,
-/// trusts the machine's certificate authorities, or Mozilla's if the machine has none.
+/// Speaks HTTP/1.1, and HTTP/2 where a TLS server offers it. Follows no redirect, uses no proxy, whatever the environment
+/// says of one, decompresses nothing, trusts the machine's certificate authorities, or Mozilla's if the machine has none.
+///
+/// Connects only to addresses that its [`EgressPolicy`] allows: names are resolved once for each connection, and what was
+/// checked is what is connected to. Connections are kept by scheme, host and port and used again unchecked, since they
+/// lead where they led when they were made.
 ///
 /// A request is sent once. Only one that was not begun, since its pooled connection turned out to be closed, is sent
 /// on another.
 #[derive(Clone, Debug)]
 pub struct HttpClient {
-    client: Client<HttpsConnector<HttpConnector>, RequestBody>,
+    client: Client<HttpsConnector<GuardedConnector>, RequestBody>,
 }
 
 impl HttpClient {
-    /// Makes a client with a pool of its own. Reads the machine's certificates, so make one and share it.
+    /// Makes a client with a pool of its own, whose requests go where `policy` allows. Reads the machine's certificates,
+    /// so make one and share it.
     ///
     /// # Errors
     /// [`HttpSetupError::Tls`] if TLS cannot be set up.
-    pub fn new() -> Result<Self, HttpSetupError> {
+    pub fn new(policy: EgressPolicy) -> Result<Self, HttpSetupError> {
+        Self::with_guard(EgressGuard::new(policy))
+    }
+
+    /// Makes a client that asks `guard` where it may connect to, say one with a resolver of its own.
+    ///
+    /// # Errors
+    /// [`HttpSetupError::Tls`] if TLS cannot be set up.
+    pub fn with_guard(guard: EgressGuard) -> Result<Self, HttpSetupError> {
         let tls = || {
             let provider = Arc::new(rustls::crypto::ring::default_provider());
             ClientConfig::builder_with_provider(provider)
@@ -52,20 +63,15 @@ impl HttpClient {
             Ok(native) => native,
             Err(_) => tls()?.with_webpki_roots(),
         };
-        Ok(Self::with_tls(roots.with_no_client_auth()))
+        Ok(Self::with_tls(roots.with_no_client_auth(), guard))
     }
 
-    fn with_tls(config: ClientConfig) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.enforce_http(false);
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        connector.set_keepalive(Some(KEEP_ALIVE));
+    fn with_tls(config: ClientConfig, guard: EgressGuard) -> Self {
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(config)
             .https_or_http()
             .enable_all_versions()
-            .wrap_connector(connector);
+            .wrap_connector(GuardedConnector::new(guard));
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -148,7 +154,7 @@ mod tests {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let client = HttpClient::with_tls(config);
+        let client = HttpClient::with_tls(config, EgressGuard::new(EgressPolicy::Any));
         for _ in 0..3 {
             let mut request = Request::new(RequestBody::new(
                 Bytes::from_static(b"body"),

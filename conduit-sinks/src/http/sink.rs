@@ -5,63 +5,83 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use conduit_core::{Clock, Delivery, Record, RecordBatch, Sink, SinkError, SinkLimits, SystemClock};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
-use hyper::{Method, Request};
+use bytes::Bytes;
+use conduit_core::{Clock, Delivery, RecordBatch, Sink, SinkError, SinkLimits, SystemClock};
+use hyper::{HeaderMap, Request};
+use tokio::task;
 use tokio::time::{self, Instant};
 
+use super::body::{BodyStart, Wanted};
 use super::endpoint::Endpoint;
-use super::request_body::RequestBody;
+use super::request::RequestTemplate;
 use super::retry_after::retry_after;
-use super::{HttpClient, HttpConfig, HttpSetupError, answer, body, error};
-use crate::{ConfigFault, InvalidConfig, Secret};
+use super::{HttpBatch, HttpClient, HttpConfig, HttpSetupError, answer, batch, batch_answer, body, error};
+use crate::egress::EgressPolicy;
+use crate::format::PayloadFormat;
+use crate::request_body::RequestBody;
+use crate::{InvalidConfig, Secret};
 
 /// How many requests one destination gets at the same time.
 pub const CONCURRENCY: usize = 64;
 
+/// The same for batches: fewer, since each carries many records, and each is held in memory twice while it is sent.
+pub const BATCH_CONCURRENCY: usize = 8;
+
 /// How long the body of an answer may take once its status is known. Then the connection is dropped.
 const BODY_PATIENCE: Duration = Duration::from_secs(5);
 
-const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
-const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
-pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
-pub(crate) const AGENT: HeaderValue =
-    HeaderValue::from_static(concat!("conduit/", env!("CARGO_PKG_VERSION")));
+/// Larger bodies are signed on a thread of their own, since that takes milliseconds in which nothing else would run.
+const SIGNED_AT_ONCE: usize = 1024 * 1024;
 
-/// Posts each record as JSON to one endpoint.
+/// Posts records as JSON to one endpoint, one a request, or, with [`HttpConfig::batch`], an array of them.
 ///
-/// The request: `Content-Type: application/json`, `User-Agent: conduit/<version>`, `webhook-id` (the record's event
-/// id), `webhook-timestamp` (the time of this attempt, seconds since the Unix epoch), `Authorization: Bearer <token>`
-/// if configured; the body is the record.
+/// | header | value |
+/// |---|---|
+/// | `Content-Type` | that of the [format](PayloadFormat) |
+/// | `User-Agent` | `conduit/<version>` |
+/// | `Authorization` | `Bearer <token>`, if configured |
+/// | `webhook-id` | the record's event id; of a batch `batch-` and a hash of the event ids in their order |
+/// | `webhook-timestamp` | the time of this attempt, seconds since the Unix epoch |
+/// | `webhook-signature` | if a secret is configured: `v1,<base64>`, two of them if there are two, by Standard Webhooks |
 ///
 /// | answer | outcome |
 /// |---|---|
-/// | 2xx | delivered |
+/// | 2xx | delivered; of a batch those that the answer does not name |
 /// | 429; 503 with `Retry-After` | `Throttled`, at most [`MAX_RETRY_AFTER`](super::MAX_RETRY_AFTER) |
-/// | 401, 403, 404, 407 | `Unauthorized` |
+/// | 401, 403, 404, 407; an address that the egress policy refuses | `Unauthorized` |
 /// | 408; none within the time-out | `Timeout` |
 /// | other 5xx; no connection, or one that breaks | `Unavailable` |
 /// | anything else, redirects too | `Rejected` |
 ///
 /// The status decides: a body that breaks off, hangs or is too long changes nothing. Messages quote at most 200
 /// characters of it.
+///
+/// But a 2xx to a batch may have the body `{"batchItemFailures": [{"itemIdentifier": "<eventID>"}]}`: these records are
+/// `Rejected` and all others delivered. An empty list, no body, or one without such a list: all are delivered. Where it
+/// cannot be told, none counts as delivered: a list that is malformed or names a record that was not sent, and an answer
+/// over 1 MiB, are `Rejected`; one that broke off is `Unavailable`, one that is late `Timeout`.
+///
+/// The same records in the same order have the same `webhook-id`; a batch that is put together otherwise the next time has
+/// another, so that receivers of batches tell repeats by the `eventID` of each record.
 pub struct HttpSink {
     endpoint: Endpoint,
-    authorization: Option<HeaderValue>,
-    bearer_token: Option<Secret>,
+    template: Arc<RequestTemplate>,
+    credentials: Vec<Secret>,
+    format: PayloadFormat,
+    batch: Option<HttpBatch>,
     timeout: Duration,
     client: HttpClient,
     clock: Arc<dyn Clock>,
 }
 
 impl HttpSink {
-    /// Makes a sink with connections of its own.
+    /// Makes a sink with connections of its own, which go anywhere that [`EgressPolicy::Any`] allows.
     ///
     /// # Errors
     /// [`HttpSetupError::Config`] with every fault of the configuration; [`HttpSetupError::Tls`].
     pub fn new(config: HttpConfig) -> Result<Self, HttpSetupError> {
         config.validate()?;
-        Ok(Self::with_client(config, HttpClient::new()?)?)
+        Ok(Self::with_client(config, HttpClient::new(EgressPolicy::Any)?)?)
     }
 
     /// Makes a sink that shares the connections of `client`.
@@ -69,12 +89,23 @@ impl HttpSink {
     /// # Errors
     /// With every fault of the configuration.
     pub fn with_client(config: HttpConfig, client: HttpClient) -> Result<Self, InvalidConfig> {
-        let endpoint = config.check()?;
-        let authorization = config.bearer_token.as_ref().map(authorization).transpose()?;
+        let checked = config.check()?;
+        let content_type = match config.batch {
+            None => config.format.content_type(),
+            Some(_) => config.format.batch_content_type(),
+        };
+        let uri = checked.endpoint.uri().clone();
         Ok(Self {
-            endpoint,
-            authorization,
-            bearer_token: config.bearer_token,
+            template: Arc::new(RequestTemplate::new(
+                uri,
+                checked.headers,
+                content_type,
+                checked.signer,
+            )),
+            endpoint: checked.endpoint,
+            credentials: checked.credentials,
+            format: config.format,
+            batch: config.batch,
             timeout: config.timeout,
             client,
             clock: Arc::new(SystemClock),
@@ -88,8 +119,14 @@ impl HttpSink {
         self
     }
 
-    async fn post(&self, record: &Record, batch: &RecordBatch) -> Result<(), SinkError> {
-        let request = self.request(record, batch)?;
+    /// Sends `body` and returns the headers and the body of an answer that is 2xx.
+    async fn post(
+        &self,
+        id: &str,
+        body: Bytes,
+        batch: &RecordBatch,
+    ) -> Result<(HeaderMap, BodyStart), SinkError> {
+        let request = self.request(id, body, batch).await?;
         let deadline = Instant::now() + self.timeout;
         let response = match time::timeout_at(deadline, self.client.send(request)).await {
             Ok(Ok(response)) => response,
@@ -103,50 +140,85 @@ impl HttpSink {
             }
         };
         let (head, incoming) = response.into_parts();
-        // The outcome is known from here on. Reading on must end before the caller's own time-out, which would make
-        // it unknown again.
         let left = deadline.saturating_duration_since(Instant::now());
-        let body = body::read(incoming, BODY_PATIENCE.min(left / 2)).await;
-        if head.status.is_success() {
-            return Ok(());
+        let is_success = head.status.is_success();
+        let (wanted, patience) = if is_success && self.batch.is_some() {
+            (Wanted::whole(batch_answer::MAX_ANSWER), left)
+        } else {
+            // The outcome is known from here on. Reading on must end before the caller's own time-out, which would make
+            // it unknown again.
+            (Wanted::QUOTE, BODY_PATIENCE.min(left / 2))
+        };
+        let body = body::read(incoming, wanted, patience).await;
+        if is_success {
+            return Ok((head.headers, body));
         }
         let wait = retry_after(&head.headers, self.clock.now());
-        let quote = body.quote(self.bearer_token.as_ref());
+        let quote = body.quote(&self.credentials);
         Err(answer::refusal(head.status, wait, self.endpoint.shown(), &quote))
     }
 
-    fn request(&self, record: &Record, batch: &RecordBatch) -> Result<Request<RequestBody>, SinkError> {
-        let Ok(event_id) = HeaderValue::from_str(record.event_id().as_str()) else {
-            return Err(SinkError::undeliverable(
-                "the record's event id cannot be sent as a header",
-            ));
-        };
-        let mut request = Request::new(RequestBody::new(record.json().clone(), batch));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.endpoint.uri().clone();
-        let headers = request.headers_mut();
-        headers.insert(CONTENT_TYPE, JSON);
-        headers.insert(USER_AGENT, AGENT);
-        headers.insert(WEBHOOK_ID, event_id);
-        headers.insert(
-            WEBHOOK_TIMESTAMP,
-            HeaderValue::from(self.clock.now().as_millis().div_euclid(1000)),
-        );
-        if let Some(authorization) = &self.authorization {
-            headers.insert(AUTHORIZATION, authorization.clone());
+    async fn request(
+        &self,
+        id: &str,
+        body: Bytes,
+        batch: &RecordBatch,
+    ) -> Result<Request<RequestBody>, SinkError> {
+        let now = self.clock.now();
+        if !self.template.is_signed() || body.len() <= SIGNED_AT_ONCE {
+            return self.template.request(id, body, now, batch);
         }
-        Ok(request)
+        let (template, id, batch) = (self.template.clone(), id.to_owned(), batch.clone());
+        let signing = task::spawn_blocking(move || template.request(&id, body, now, &batch));
+        signing.await.unwrap_or_else(|error| {
+            Err(SinkError::unavailable("the request was not signed").with_source(error))
+        })
+    }
+
+    async fn deliver_one(&self, batch: &RecordBatch) -> Result<Delivery, SinkError> {
+        let [record] = batch.records() else {
+            return Err(SinkError::rejected(format!(
+                "a call holds {} records, not one",
+                batch.records().len()
+            )));
+        };
+        let body = self.format.encode(record);
+        self.post(record.event_id().as_str(), body, batch).await?;
+        Ok(Delivery::complete())
+    }
+
+    async fn deliver_batch(&self, batch: &RecordBatch, most: usize) -> Result<Delivery, SinkError> {
+        let count = batch.records().len();
+        if count == 0 || count > most {
+            return Err(SinkError::rejected(format!(
+                "a call holds {count} records, not 1 to {most}"
+            )));
+        }
+        let body = batch::body(batch, self.format);
+        let (headers, answer) = self.post(&batch::id(batch), body, batch).await?;
+        let failed = batch_answer::failures(&headers, &answer, batch, self.endpoint.shown())?;
+        Ok(Delivery { failed })
     }
 }
 
 #[async_trait]
 impl Sink for HttpSink {
     fn limits(&self) -> SinkLimits {
-        SinkLimits {
+        let single = SinkLimits {
             max_records: 1,
             concurrency: CONCURRENCY,
             timeout: self.timeout,
             ..SinkLimits::default()
+        };
+        match &self.batch {
+            None => single,
+            Some(batch) => SinkLimits {
+                max_records: batch.max_records,
+                max_bytes: batch.record_bytes(),
+                concurrency: BATCH_CONCURRENCY,
+                linger: batch.max_wait,
+                ..single
+            },
         }
     }
 
@@ -156,34 +228,21 @@ impl Sink for HttpSink {
     }
 
     async fn deliver(&self, batch: &RecordBatch) -> Result<Delivery, SinkError> {
-        let [record] = batch.records() else {
-            return Err(SinkError::rejected(format!(
-                "a call holds {} records, not one",
-                batch.records().len()
-            )));
-        };
-        self.post(record, batch).await.map(|()| Delivery::complete())
+        match &self.batch {
+            None => self.deliver_one(batch).await,
+            Some(settings) => self.deliver_batch(batch, settings.max_records).await,
+        }
     }
 }
 
+/// Shows no secret: headers and keys are left out.
 impl fmt::Debug for HttpSink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpSink")
             .field("endpoint", &self.endpoint.shown())
-            .field("bearer_token", &self.bearer_token)
+            .field("format", &self.format)
+            .field("batch", &self.batch)
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }
-}
-
-/// Makes the header once, marked so that no library shows it.
-pub(crate) fn authorization(token: &Secret) -> Result<HeaderValue, InvalidConfig> {
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.reveal())).map_err(|_| {
-        InvalidConfig::new(vec![ConfigFault::new(
-            "bearer_token",
-            "cannot be sent as a header",
-        )])
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
 }

@@ -16,7 +16,8 @@ use tokio::time::{self, Instant};
 use super::error::{Refusal, ServerError};
 use super::write::PRIMARY_KEY;
 use crate::Secret;
-use crate::http::{AGENT, BodyStart, Endpoint, HttpClient, JSON, RequestBody, no_answer, retry_after};
+use crate::http::{AGENT, BodyStart, Endpoint, HttpClient, JSON, no_answer, retry_after};
+use crate::request_body::RequestBody;
 
 /// How long the server may take to answer a request. It only queues what it is given, so this is long.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);

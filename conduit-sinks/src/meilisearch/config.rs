@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::http::{Endpoint, MAX_TIMEOUT, check_bearer_token};
+use crate::http::{Endpoint, MAX_TIMEOUT, authorization};
 use crate::{ConfigFault, InvalidConfig, Secret};
 
 /// How long a call may take if the configuration does not say: its tasks wait behind others, and a large one is worked on
@@ -84,7 +84,11 @@ impl MeilisearchConfig {
         if let Err(message) = &endpoint {
             faults.push(ConfigFault::new("endpoint", *message));
         }
-        faults.extend(check_bearer_token(self.bearer_token.as_ref()));
+        faults.extend(
+            self.bearer_token
+                .as_ref()
+                .and_then(|token| authorization(token).err()),
+        );
         let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         if !(1..=MAX_INDEX_NAME).contains(&self.index_name.len()) || !self.index_name.bytes().all(is_allowed)
         {

@@ -14,6 +14,7 @@ use super::delivery::Progress;
 use super::index::Index;
 use super::ledger::Ledger;
 use crate::InvalidConfig;
+use crate::egress::EgressPolicy;
 use crate::http::{HttpClient, HttpSetupError, authorization};
 
 /// How many calls one destination gets at the same time. The server does the tasks of an index in order, and those that
@@ -73,7 +74,7 @@ impl MeilisearchSink {
     /// [`HttpSetupError::Config`] with every fault of the configuration; [`HttpSetupError::Tls`].
     pub fn new(config: MeilisearchConfig) -> Result<Self, HttpSetupError> {
         config.validate()?;
-        Ok(Self::with_client(config, HttpClient::new()?)?)
+        Ok(Self::with_client(config, HttpClient::new(EgressPolicy::Any)?)?)
     }
 
     /// Makes a sink that shares the connections of `client`. Does no I/O with the server.
@@ -82,7 +83,10 @@ impl MeilisearchSink {
     /// With every fault of the configuration.
     pub fn with_client(config: MeilisearchConfig, client: HttpClient) -> Result<Self, InvalidConfig> {
         let endpoint = config.check()?;
-        let authorization = config.bearer_token.as_ref().map(authorization).transpose()?;
+        let authorization = config
+            .bearer_token
+            .as_ref()
+            .and_then(|token| authorization(token).ok());
         let settings = config.settings.map(serde_json::Value::Object);
         Ok(Self {
             api: Api {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::net::{Ipv4Addr, TcpListener};
 
 use conduit_core::{RecordBatch, Sink, SinkErrorKind};
+use conduit_sinks::egress::EgressPolicy;
 use conduit_sinks::http::{CONCURRENCY, HttpClient, HttpConfig, HttpSink};
 use conduit_testkit::receiver::{Answer, Receiver};
 use futures_util::future::join_all;
@@ -160,7 +161,7 @@ async fn deliveries_at_the_same_time_use_their_connections_again() {
 #[tokio::test]
 async fn sinks_of_one_client_share_its_connections() {
     let receiver = Receiver::start().await;
-    let client = HttpClient::new().unwrap();
+    let client = HttpClient::new(EgressPolicy::Any).unwrap();
     for number in 0..10 {
         let config = HttpConfig::new(format!("{}/{number}", receiver.url()));
         deliver(&HttpSink::with_client(config, client.clone()).unwrap(), number)

@@ -2,8 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "all of this is a test")]
 
 mod answers;
+mod batches;
 mod connections;
+mod egress;
 mod requests;
+mod signatures;
 mod suite;
 mod tls;
 
@@ -14,6 +17,7 @@ use conduit_core::{
     Clock, ClusterTime, CollectionName, Delivery, EventId, Record, RecordBatch, RecordKey, RecordParts,
     RecordType, Sequence, Sink, SinkError, WallTime,
 };
+use conduit_sinks::egress::EgressPolicy;
 use conduit_sinks::http::{HttpClient, HttpConfig, HttpSink};
 use conduit_testkit::receiver::Receiver;
 
@@ -51,7 +55,7 @@ fn config(receiver: &Receiver) -> HttpConfig {
 
 fn sink(config: HttpConfig) -> HttpSink {
     // Making one takes a while: the machine's certificates are read.
-    let client = HttpClient::new().unwrap();
+    let client = HttpClient::new(EgressPolicy::Any).unwrap();
     HttpSink::with_client(config, client)
         .unwrap()
         .with_clock(Arc::new(FixedClock))

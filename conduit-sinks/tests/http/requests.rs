@@ -92,3 +92,31 @@ async fn a_secret_is_neither_in_the_debug_form_nor_in_an_error() {
     let error = deliver(&sink, 1).await.unwrap_err();
     assert!(!format!("{error:?} {}", error.report()).contains("hidden"));
 }
+
+#[tokio::test]
+async fn configured_headers_are_sent_and_their_values_never_quoted() {
+    let receiver = Receiver::start().await;
+    receiver.answer_with(|request| {
+        let echo =
+            ["x-api-key", "authorization", "x-short"].map(|name| request.header(name).unwrap_or_default());
+        let credentials = echo[1].trim_start_matches("Basic ");
+        conduit_testkit::receiver::Answer::with_body(400, format!("{} {credentials} {}", echo[0], echo[2]))
+    });
+    let config = config(&receiver)
+        .with_header("X-Api-Key", "hidden key")
+        .with_header("Authorization", "Basic aGlkZGVu")
+        .with_header("x-short", "1");
+    assert!(!format!("{config:?}").contains("aGlkZGVu"));
+    let sink = sink(config);
+    assert!(!format!("{sink:?}").contains("aGlkZGVu"));
+    let error = deliver(&sink, 1).await.unwrap_err();
+    let url = receiver.url();
+    assert_eq!(
+        error.report(),
+        format!("HTTP 400 from {url}/: ******** ******** ********")
+    );
+    let request = &receiver.received()[0];
+    assert_eq!(request.header("x-api-key"), Some("hidden key"));
+    assert_eq!(request.header("authorization"), Some("Basic aGlkZGVu"));
+    assert_eq!(request.header("content-type"), Some("application/json"));
+}

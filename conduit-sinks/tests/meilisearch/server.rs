@@ -169,5 +169,9 @@ impl TestIndex<'_> {
 
 /// Makes a sink. The machine's certificates are read for it, which takes a while.
 pub(crate) fn sink(config: MeilisearchConfig) -> MeilisearchSink {
-    MeilisearchSink::with_client(config, HttpClient::new().unwrap()).unwrap()
+    MeilisearchSink::with_client(
+        config,
+        HttpClient::new(conduit_sinks::egress::EgressPolicy::Any).unwrap(),
+    )
+    .unwrap()
 }

@@ -61,7 +61,7 @@ pub(crate) struct NotPermitted;
 
 impl NotPermitted {
     /// Whether it is what an error comes from.
-    pub(super) fn caused(error: &(dyn Error + 'static)) -> bool {
+    pub(crate) fn caused(error: &(dyn Error + 'static)) -> bool {
         let mut cause = Some(error);
         while let Some(error) = cause {
             if error.is::<Self>() {
