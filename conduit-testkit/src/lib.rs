@@ -10,8 +10,11 @@
 //! | [`FaultySink`], [`Hold`] | faults around any sink |
 //! | feature `proptest` | strategies for property tests |
 //! | feature `receiver` | an HTTP server that answers as told, and the ledger of what came |
+//! | feature `meilisearch` | a Meilisearch that behaves as documented and fails as it is told |
 //! | feature `servers` | real servers for tests |
 
+#[cfg(feature = "meilisearch")]
+pub mod meilisearch;
 #[cfg(feature = "receiver")]
 pub mod receiver;
 #[cfg(feature = "servers")]

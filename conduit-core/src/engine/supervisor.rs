@@ -63,9 +63,12 @@ impl Supervisor {
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
             let wanted = orders.specs.borrow_and_update().clone();
-            let peers = orders.peers.borrow_and_update().clone();
+            let mut peers = orders.peers.borrow_and_update().clone();
+            let us = &self.context.worker;
+            // One that was killed is spoken of for a while.
+            peers.retain(|peer| !us.knows_gone(peer));
             let names = wanted.iter().map(CollectionSpec::name);
-            let shares = share_of(self.context.worker.id(), &peers, names);
+            let shares = share_of(us.id(), &peers, names);
             self.reconcile(&wanted, &shares, timeout);
             tokio::select! {
                 biased;

@@ -80,3 +80,21 @@ async fn a_worker_leaves_a_free_lease_to_the_one_whose_share_it_is() {
     assert_eq!(waiting, 3);
     running.stop().await;
 }
+
+/// A server was killed and started again: what it had published of itself said for seconds that it was still there, and its
+/// collections, whose share was the dead process's, stood still meanwhile though their leases were free to be taken.
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
+async fn a_process_of_this_machine_that_is_gone_has_no_share() {
+    let world = World::new();
+    let sink = RecordingSink::new();
+    let running = world.start(specs(&sink));
+    let us = running.handle.worker().clone();
+    let parts: Vec<&str> = us.as_str().split(':').collect();
+    // The same process id, but a process that started at another time.
+    let gone = WorkerId::new(format!("{}:{}:1:{}:0", parts[0], parts[1], parts[3]));
+    running.handle.set_peers(vec![us, gone]);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(held(&running), 6);
+    running.stop().await;
+}

@@ -5,6 +5,8 @@
 
 mod forms;
 mod harness;
+mod search_server;
+mod search_writer;
 
 mod chaos;
 mod collections;
@@ -12,6 +14,8 @@ mod configuration;
 mod dead_letters;
 mod delivery;
 mod holds;
+mod meilisearch;
+mod meilisearch_fields;
 mod outages;
 mod pauses;
 mod readme;

@@ -10,13 +10,13 @@ use conduit_core::{
 };
 use conduit_state::MemoryStore;
 use conduit_testkit::ScriptedWatcher;
+use conduit_testkit::meilisearch::{MeilisearchStub, When};
 use conduit_testkit::receiver::Answer;
 use fastrand::Rng;
 use tokio::sync::oneshot;
 use tokio::time;
 
 use crate::server;
-use crate::stub::{Stub, When};
 use crate::{SHORT, config_of};
 
 const CHANGES: u64 = 1500;
@@ -41,15 +41,15 @@ fn write(watcher: &ScriptedWatcher, rng: &mut Rng) -> BTreeMap<String, u64> {
 }
 
 /// Fails some tasks and requests, and keeps tasks running past the call's time, as long as not too many came.
-fn inject(stub: &Stub, mut rng: Rng) {
+fn inject(stub: &MeilisearchStub, mut rng: Rng) {
     let faults = Arc::new(AtomicU32::new(0));
     let left = faults.clone();
     let of_tasks = std::sync::Mutex::new(rng.fork());
-    stub.store().fail_task = Some(Box::new(move || {
+    stub.fail_tasks(move || {
         let is_failed = of_tasks.lock().unwrap().u8(..10) == 0;
         let may = is_failed && left.fetch_add(1, Ordering::SeqCst) < 12;
         may.then_some(("invalid_document_fields", "invalid_request"))
-    }));
+    });
     let rng = std::sync::Mutex::new(rng);
     stub.spoil(move |request| {
         let is_write = request.method() != "GET";
@@ -67,13 +67,13 @@ fn inject(stub: &Stub, mut rng: Rng) {
 
 #[tokio::test]
 async fn under_the_engine_too_the_index_ends_as_the_collection() {
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let mut rng = Rng::with_seed(3);
     let watcher = ScriptedWatcher::new();
     let expected = write(&watcher, &mut rng);
     inject(&stub, rng.fork());
     // Longer than a call may take: the first tasks are not seen to end.
-    stub.store().delay = SHORT + SHORT / 2;
+    stub.set_delay(SHORT + SHORT / 2);
 
     let sink = server::sink(config_of(&stub).with_timeout(SHORT));
     let subscription = SubscriptionSpec::new(DestinationId::new("search".to_owned()).unwrap(), sink)
@@ -100,7 +100,7 @@ async fn under_the_engine_too_the_index_ends_as_the_collection() {
     let waiting = async {
         stub.wait_for_document_tasks(2).await;
         time::sleep(2 * SHORT).await;
-        stub.store().delay = Duration::ZERO;
+        stub.set_delay(Duration::ZERO);
         while !is_through() {
             time::sleep(Duration::from_millis(10)).await;
         }
@@ -110,14 +110,14 @@ async fn under_the_engine_too_the_index_ends_as_the_collection() {
     drop(stop);
     running.await.unwrap().unwrap();
 
-    let store = stub.store();
-    let documents = store.indexes["orders"].documents.values();
+    let documents = stub.documents("orders");
     let found: BTreeMap<String, u64> = documents
+        .values()
         .map(|document| {
             let key = document["_id"].as_str().unwrap().to_owned();
             (key, document["value"].as_u64().unwrap())
         })
         .collect();
     assert_eq!(found, expected);
-    println!("{} tasks of {CHANGES} changes", store.tasks.len());
+    println!("{} tasks of {CHANGES} changes", stub.tasks().len());
 }

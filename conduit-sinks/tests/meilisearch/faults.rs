@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use conduit_core::{RecordBatch, RecordType, Sink, SinkErrorKind};
+use conduit_testkit::meilisearch::{MeilisearchStub, When, refusal};
 use conduit_testkit::receiver::{Answer, Receiver};
 use serde_json::{Value, json};
 
 use crate::story::{deliver, delivered, kinds, put, record, remove};
-use crate::stub::{Stub, When, refusal};
 use crate::{config_of, ready_sink_of, server, sink_of};
 
 const BAD: (&str, &str) = ("invalid_document_fields", "invalid_request");
@@ -20,7 +20,7 @@ fn has_n(document: &Value, numbers: &[u32]) -> bool {
 
 #[tokio::test]
 async fn a_failed_task_is_halved_until_the_guilty_document_is_alone() {
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let sink = ready_sink_of(&stub).await;
     stub.refuse(|document| has_n(document, &[77]).then_some(BAD));
     let records: Vec<_> = (0..128).map(|n| put(&format!("d{n}"), n)).collect();
@@ -39,12 +39,12 @@ async fn a_failed_task_is_halved_until_the_guilty_document_is_alone() {
         1 + 2 * 7,
         "two halves for each doubling"
     );
-    assert_eq!(stub.store().indexes["orders"].documents.len(), 1 + 127);
+    assert_eq!(stub.documents("orders").len(), 1 + 127);
 }
 
 #[tokio::test]
 async fn all_guilty_documents_are_found() {
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let sink = ready_sink_of(&stub).await;
     stub.refuse(|document| (document["n"].as_u64()? % 3 == 1).then_some(BAD));
     let records: Vec<_> = (0..40).map(|n| put(&format!("d{n}"), n)).collect();
@@ -58,7 +58,7 @@ async fn all_guilty_documents_are_found() {
 
 #[tokio::test]
 async fn what_follows_a_refused_record_of_its_document_is_not_sent() {
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let sink = ready_sink_of(&stub).await;
     stub.refuse(|document| has_n(document, &[2]).then_some(BAD));
     let records = [put("a", 1), put("a", 2), put("b", 3), put("a", 4), remove("a")];
@@ -68,8 +68,7 @@ async fn what_follows_a_refused_record_of_its_document_is_not_sent() {
         kinds(&delivery),
         [(1, SinkErrorKind::Rejected), (3, not_sent), (4, not_sent)]
     );
-    let store = stub.store();
-    let documents = &store.indexes["orders"].documents;
+    let documents = stub.documents("orders");
     assert_eq!(
         (&documents["a"]["n"], &documents["b"]["n"]),
         (&json!(1), &json!(3))
@@ -78,7 +77,7 @@ async fn what_follows_a_refused_record_of_its_document_is_not_sent() {
 
 #[tokio::test]
 async fn a_payload_that_is_too_large_is_halved_and_alone_can_never_be_delivered() {
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let sink = ready_sink_of(&stub).await;
     stub.set_max_payload(4000);
     let large = |id: &str, bytes: usize| {
@@ -94,12 +93,12 @@ async fn a_payload_that_is_too_large_is_halved_and_alone_can_never_be_delivered(
         "{:?}",
         delivery.failed
     );
-    assert_eq!(stub.store().indexes["orders"].documents.len(), 1 + 15);
+    assert_eq!(stub.documents("orders").len(), 1 + 15);
 }
 
 #[tokio::test]
 async fn a_server_that_fails_inside_is_unavailable_and_no_document_is_blamed() {
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let sink = ready_sink_of(&stub).await;
     let records: Vec<_> = (0..10).map(|n| put(&format!("d{n}"), n)).collect();
     for code in [
@@ -108,7 +107,7 @@ async fn a_server_that_fails_inside_is_unavailable_and_no_document_is_blamed() {
         ("database_size_limit_reached", "internal"),
     ] {
         let before = stub.document_tasks();
-        stub.store().next_ends = vec![Some(code)];
+        stub.end_next_with([Some(code)]);
         let error = deliver(&sink, &records).await.unwrap_err();
         assert_eq!(error.kind(), SinkErrorKind::Unavailable, "{error:?}");
         assert_eq!(stub.document_tasks() - before, 1);
@@ -119,7 +118,7 @@ async fn a_server_that_fails_inside_is_unavailable_and_no_document_is_blamed() {
 #[tokio::test]
 async fn an_embedder_that_is_down_is_not_the_documents_fault_but_one_it_chokes_on_is() {
     const NO_EMBEDDING: (&str, &str) = ("vector_embedding_error", "invalid_request");
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let sink = ready_sink_of(&stub).await;
     let records: Vec<_> = (0..64).map(|n| put(&format!("d{n}"), n)).collect();
     stub.refuse(|_| Some(NO_EMBEDDING));
@@ -138,7 +137,7 @@ async fn an_embedder_that_is_down_is_not_the_documents_fault_but_one_it_chokes_o
 
 #[tokio::test]
 async fn records_that_can_never_be_documents_are_named_and_the_others_get_through() {
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let sink = sink_of(&stub);
     let own = json!({ "_id": "c", "_conduit_id": "mine" });
     let records = [
@@ -154,15 +153,15 @@ async fn records_that_can_never_be_documents_are_named_and_the_others_get_throug
 
 #[tokio::test]
 async fn a_call_of_nothing_to_do_asks_nobody() {
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let sink = sink_of(&stub);
     delivered(&sink, &[record(RecordType::Modify, &json!({ "_id": "a" }), None)]).await;
-    assert!(stub.receiver.received().is_empty());
+    assert!(stub.receiver().received().is_empty());
 }
 
 #[tokio::test]
 async fn what_was_delivered_before_the_server_asked_to_wait_counts() {
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let sink = ready_sink_of(&stub).await;
     stub.spoil(|request| {
         let is_delete = request.target().ends_with("/delete-batch");
@@ -178,7 +177,7 @@ async fn what_was_delivered_before_the_server_asked_to_wait_counts() {
 
 #[tokio::test]
 async fn nothing_is_sent_once_the_right_to_send_has_ended() {
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let sink = ready_sink_of(&stub).await;
     let may = Arc::new(AtomicBool::new(true));
     let asked = may.clone();
@@ -222,7 +221,7 @@ async fn an_endpoint_below_a_path_is_used_as_it_is() {
 
 #[tokio::test]
 async fn messages_name_the_servers_code_and_never_quote_what_was_sent() {
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let sink = ready_sink_of(&stub).await;
     for (status, code) in [(400, "malformed_payload"), (500, "internal"), (422, "io_error")] {
         stub.spoil(move |request| {
@@ -230,14 +229,14 @@ async fn messages_name_the_servers_code_and_never_quote_what_was_sent() {
             is_write.then(|| (When::Before, refusal(status, code, "system")))
         });
         let error = deliver(&sink, &[put("a", 1)]).await.unwrap_err();
-        let url = stub.receiver.url();
+        let url = stub.url();
         assert_eq!(error.report(), format!("HTTP {status} from {url}/: {code}"));
     }
 }
 
 #[tokio::test]
 async fn tasks_that_cannot_be_asked_for_are_asked_for_when_their_records_come_again() {
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let sink = ready_sink_of(&stub).await;
     let records = [put("a", 1)];
     stub.spoil(|request| {
@@ -253,11 +252,11 @@ async fn tasks_that_cannot_be_asked_for_are_asked_for_when_their_records_come_ag
 
 #[tokio::test]
 async fn the_limits_and_the_name_are_as_documented() {
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let sink = server::sink(config_of(&stub));
     let limits = sink.limits();
     assert_eq!(limits.max_records, 1000);
     assert_eq!(limits.timeout, Duration::from_secs(300));
     assert_eq!(limits.same_key, conduit_core::SameKey::InOrder);
-    assert_eq!(sink.endpoint(), Some(stub.receiver.url()));
+    assert_eq!(sink.endpoint(), Some(stub.url()));
 }

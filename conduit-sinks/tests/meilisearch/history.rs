@@ -8,6 +8,7 @@ use std::task::Poll;
 
 use conduit_core::{Delivery, Record, RecordType, Sink, SinkError};
 use conduit_sinks::meilisearch::{DocumentId, PRIMARY_KEY};
+use conduit_testkit::meilisearch::{MeilisearchStub, When, refusal};
 use conduit_testkit::receiver::Answer;
 use fastrand::Rng;
 use futures_util::future::join_all;
@@ -16,7 +17,6 @@ use serde_json::{Value, json};
 use crate::server::on_each_server;
 use crate::sink_of;
 use crate::story::{deliver, record};
-use crate::stub::{Stub, When, refusal};
 
 const KEYS: usize = 200;
 
@@ -157,7 +157,7 @@ async fn the_index_ends_as_the_collection() {
 #[tokio::test]
 async fn whatever_fails_meanwhile_the_index_ends_as_the_collection() {
     for seed in 0..4 {
-        let stub = Stub::start().await;
+        let stub = MeilisearchStub::start().await;
         let mut rng = Rng::with_seed(seed);
         let (lanes, expected) = history(&mut rng, 1000);
         inject(&stub, rng.fork());
@@ -166,21 +166,21 @@ async fn whatever_fails_meanwhile_the_index_ends_as_the_collection() {
             .into_iter()
             .map(|lane| run_lane(&sink, lane, rng.fork(), true));
         join_all(lanes).await;
-        let store = stub.store();
-        assert_eq!(store.indexes["orders"].documents, expected, "seed {seed}");
-        let failed = store.tasks.iter().filter(|task| matches!(task.end, Some(Err(_))));
+        assert_eq!(stub.documents("orders"), expected, "seed {seed}");
+        let tasks = stub.tasks();
+        let failed = tasks.iter().filter(|task| matches!(task.end, Some(Err(_))));
         println!(
             "seed {seed}: {} tasks, {} of them failed",
-            store.tasks.len(),
+            tasks.len(),
             failed.count()
         );
     }
 }
 
 /// Makes requests and tasks fail in all ways, for no reason and never for good.
-fn inject(stub: &Stub, mut rng: Rng) {
+fn inject(stub: &MeilisearchStub, mut rng: Rng) {
     let of_tasks = Mutex::new(rng.fork());
-    stub.store().fail_task = Some(Box::new(move || {
+    stub.fail_tasks(move || {
         let mut rng = of_tasks.lock().unwrap();
         match rng.u8(..20) {
             0 => Some(("internal", "internal")),
@@ -188,7 +188,7 @@ fn inject(stub: &Stub, mut rng: Rng) {
             2 => Some(("vector_embedding_error", "invalid_request")),
             _ => None,
         }
-    }));
+    });
     let rng = Mutex::new(rng);
     stub.spoil(move |request| {
         let mut rng = rng.lock().unwrap();

@@ -4,24 +4,22 @@ use std::sync::Arc;
 
 use conduit_core::{Record, RecordBatch, Sink, SinkErrorKind};
 use conduit_sinks::meilisearch::MeilisearchSink;
+use conduit_testkit::meilisearch::{MeilisearchStub, Work};
 use serde_json::{Value, json};
 
 use crate::story::{deliver, delivered, kinds, put, remove};
-use crate::stub::Stub;
-use crate::stub_store::Work;
 use crate::{SHORT, config_of, impatient_sink_of, ready_sink_of, server, sink_of};
 
-fn numbers(stub: &Stub) -> Vec<(String, Value)> {
-    let store = stub.store();
-    let documents = store.indexes["orders"].documents.iter();
+fn numbers(stub: &MeilisearchStub) -> Vec<(String, Value)> {
+    let documents = stub.documents("orders").into_iter();
     documents
-        .filter(|(id, _)| *id != "first")
-        .map(|(id, document)| (id.clone(), document["n"].clone()))
+        .filter(|(id, _)| id != "first")
+        .map(|(id, document)| (id, document["n"].clone()))
         .collect()
 }
 
 /// Makes a call and drops it once the server has got `count` tasks of documents in all.
-async fn drop_after(stub: &Stub, count: usize, sink: &MeilisearchSink, records: &[Arc<Record>]) {
+async fn drop_after(stub: &MeilisearchStub, count: usize, sink: &MeilisearchSink, records: &[Arc<Record>]) {
     let batch = RecordBatch::new(records.to_vec());
     tokio::select! {
         biased;
@@ -30,14 +28,14 @@ async fn drop_after(stub: &Stub, count: usize, sink: &MeilisearchSink, records: 
             stub.wait_for_document_tasks(count).await;
             // The task is asked for once its uid is known.
             let uid = format!("/tasks/{}", stub.tasks().len() - 1);
-            stub.receiver.wait_until(|received| received.iter().any(|request| request.target() == uid)).await;
+            stub.receiver().wait_until(|received| received.iter().any(|request| request.target() == uid)).await;
         } => {}
     }
 }
 
 #[tokio::test]
 async fn a_task_that_still_runs_is_waited_for_and_never_sent_again() {
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let sink = impatient_sink_of(&stub).await;
     stub.hold();
     let (first, second) = (put("a", 1), put("b", 1));
@@ -66,7 +64,7 @@ async fn a_task_that_still_runs_is_waited_for_and_never_sent_again() {
 
 #[tokio::test]
 async fn a_call_that_was_dropped_is_taken_up_again_and_only_new_records_are_sent() {
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let sink = ready_sink_of(&stub).await;
     stub.hold();
     let (first, second) = (put("a", 1), put("b", 1));
@@ -84,11 +82,11 @@ async fn a_call_that_was_dropped_is_taken_up_again_and_only_new_records_are_sent
 /// in that call, so sending it again would put back what the second deletes.
 #[tokio::test]
 async fn what_a_dropped_call_got_through_is_remembered_too() {
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let sink = ready_sink_of(&stub).await;
     let (first, second) = (put("a", 1), remove("a"));
     // The put, task 2, is worked on; the delete, task 3, is not.
-    stub.store().held_from = Some(3);
+    stub.hold_from(3);
     drop_after(&stub, 3, &sink, &[first.clone(), second.clone()]).await;
     stub.release();
     delivered(&sink, &[first]).await;
@@ -100,7 +98,7 @@ async fn what_a_dropped_call_got_through_is_remembered_too() {
 /// A rewind brings an older record of a document, one that the sink knows nothing of.
 #[tokio::test]
 async fn what_follows_a_record_that_is_sent_is_sent_again_after_it() {
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let sink = impatient_sink_of(&stub).await;
     let (older, newer) = (put("a", 1), put("a", 2));
     stub.hold();
@@ -114,7 +112,7 @@ async fn what_follows_a_record_that_is_sent_is_sent_again_after_it() {
 
 #[tokio::test]
 async fn in_one_call_too_what_follows_is_sent_again() {
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let sink = impatient_sink_of(&stub).await;
     let (older, newer) = (put("a", 1), put("a", 2));
     stub.hold();
@@ -126,12 +124,12 @@ async fn in_one_call_too_what_follows_is_sent_again() {
 
 #[tokio::test]
 async fn a_task_that_failed_unseen_is_done_again() {
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let sink = impatient_sink_of(&stub).await;
     stub.hold();
     let records = [put("a", 1), put("b", 1)];
     deliver(&sink, &records).await.unwrap_err();
-    stub.store().next_ends = vec![Some(("internal", "internal"))];
+    stub.end_next_with([Some(("internal", "internal"))]);
     stub.release();
     delivered(&sink, &records).await;
     assert_eq!(stub.document_tasks(), 3);
@@ -141,15 +139,15 @@ async fn a_task_that_failed_unseen_is_done_again() {
 #[tokio::test]
 async fn a_task_that_was_canceled_or_is_not_known_any_more_is_done_again() {
     for is_canceled in [true, false] {
-        let stub = Stub::start().await;
+        let stub = MeilisearchStub::start().await;
         let sink = impatient_sink_of(&stub).await;
         stub.hold();
         let records = [put("a", 1)];
         deliver(&sink, &records).await.unwrap_err();
-        {
-            let task = &mut stub.store().tasks[2];
-            task.is_canceled = is_canceled;
-            task.is_forgotten = !is_canceled;
+        if is_canceled {
+            stub.cancel(2);
+        } else {
+            stub.forget(2);
         }
         stub.release();
         delivered(&sink, &records).await;
@@ -159,14 +157,14 @@ async fn a_task_that_was_canceled_or_is_not_known_any_more_is_done_again() {
 
 #[tokio::test]
 async fn a_task_that_is_canceled_while_it_is_waited_for_is_unavailable() {
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let sink = ready_sink_of(&stub).await;
     stub.hold();
     let records = [put("a", 1)];
     let call = deliver(&sink, &records);
     let cancel = async {
         stub.wait_for_document_tasks(2).await;
-        stub.store().tasks[2].is_canceled = true;
+        stub.cancel(2);
     };
     let (answer, ()) = tokio::join!(call, cancel);
     let error = answer.unwrap_err();
@@ -176,7 +174,7 @@ async fn a_task_that_is_canceled_while_it_is_waited_for_is_unavailable() {
 
 #[tokio::test]
 async fn creation_and_settings_are_asked_for_once() {
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let settings = json!({ "searchableAttributes": ["name"] });
     let config = config_of(&stub).with_timeout(SHORT);
     let sink = server::sink(config.with_settings(settings.as_object().unwrap().clone()));
@@ -189,7 +187,7 @@ async fn creation_and_settings_are_asked_for_once() {
         assert_eq!(error.kind(), SinkErrorKind::Timeout);
         assert_eq!((count(is_creation), count(is_settings)), (1, 0));
     }
-    stub.store().held_from = Some(1);
+    stub.hold_from(1);
     for _ in 0..2 {
         deliver(&sink, &[put("a", 1)]).await.unwrap_err();
         assert_eq!((count(is_creation), count(is_settings)), (1, 1));
@@ -205,7 +203,7 @@ async fn creation_and_settings_are_asked_for_once() {
 
 #[tokio::test]
 async fn calls_at_the_same_time_set_up_the_index_once() {
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let settings = json!({ "searchableAttributes": ["name"] });
     let sink = server::sink(config_of(&stub).with_settings(settings.as_object().unwrap().clone()));
     let calls = (0..8).map(|n| {
@@ -219,7 +217,7 @@ async fn calls_at_the_same_time_set_up_the_index_once() {
 
 #[tokio::test]
 async fn a_sink_that_knows_nothing_sends_again_and_it_does_no_harm() {
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let records = [put("a", 1), put("a", 2), remove("b")];
     let sink = impatient_sink_of(&stub).await;
     stub.hold();
@@ -232,11 +230,11 @@ async fn a_sink_that_knows_nothing_sends_again_and_it_does_no_harm() {
 
 #[tokio::test]
 async fn what_was_done_before_the_time_was_over_is_delivered() {
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let sink = impatient_sink_of(&stub).await;
     let records = [put("a", 1), remove("b"), put("c", 1), put("b", 1)];
     // The puts of a and c, task 2, are worked on; the delete, task 3, is not.
-    stub.store().held_from = Some(3);
+    stub.hold_from(3);
     let delivery = deliver(&sink, &records).await.unwrap();
     assert_eq!(
         kinds(&delivery),
@@ -254,18 +252,18 @@ async fn what_was_done_before_the_time_was_over_is_delivered() {
 /// Somebody deleted the index, and a put made it anew, without its settings.
 #[tokio::test]
 async fn an_index_that_was_made_anew_gets_its_settings_within_a_minute() {
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let settings = json!({ "searchableAttributes": ["name"] });
     let sink = server::sink(config_of(&stub).with_settings(settings.as_object().unwrap().clone()));
     delivered(&sink, &[put("a", 1)]).await;
-    stub.store().indexes.clear();
+    stub.remove_indexes();
     delivered(&sink, &[put("b", 1)]).await;
-    assert!(stub.store().indexes["orders"].settings.is_empty());
+    assert!(stub.index("orders").unwrap().settings.is_empty());
     tokio::time::pause();
     tokio::time::advance(std::time::Duration::from_secs(61)).await;
     tokio::time::resume();
     delivered(&sink, &[put("c", 1)]).await;
-    let index = stub.store().indexes["orders"].clone();
+    let index = stub.index("orders").unwrap();
     assert_eq!(index.settings, *settings.as_object().unwrap());
     assert_eq!(index.documents.keys().collect::<Vec<_>>(), ["b", "c"]);
 }

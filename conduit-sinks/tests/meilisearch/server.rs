@@ -7,13 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use conduit_sinks::http::HttpClient;
 use conduit_sinks::meilisearch::{MeilisearchConfig, MeilisearchSink, PRIMARY_KEY};
+use conduit_testkit::meilisearch::{API_KEY, MeilisearchStub};
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
-
-use crate::stub::{KEY, Stub};
 
 /// A running Meilisearch, or something that claims to be one.
 pub(crate) trait Server: Send + Sync {
@@ -23,13 +22,13 @@ pub(crate) trait Server: Send + Sync {
     fn key(&self) -> Option<String>;
 }
 
-impl Server for Stub {
+impl Server for MeilisearchStub {
     fn url(&self) -> String {
-        self.receiver.url()
+        MeilisearchStub::url(self)
     }
 
     fn key(&self) -> Option<String> {
-        Some(KEY.to_owned())
+        Some(API_KEY.to_owned())
     }
 }
 
@@ -53,7 +52,7 @@ pub(crate) struct TestIndex<'a> {
 
 /// Runs a test against an index on each server.
 pub(crate) async fn on_each_server(test: impl AsyncFn(&TestIndex<'_>)) {
-    let stub = Stub::start().await;
+    let stub = MeilisearchStub::start().await;
     let mut servers: Vec<Box<dyn Server>> = vec![Box::new(stub)];
     if std::env::var("MEILI_URL").is_ok() {
         servers.push(Box::new(Real));

@@ -6,38 +6,41 @@ use std::time::Duration;
 use async_trait::async_trait;
 use conduit_core::Sink;
 use conduit_sinks::meilisearch::MeilisearchConfig;
+use conduit_testkit::meilisearch::{API_KEY, MeilisearchStub, When, Work};
 use conduit_testkit::receiver::Answer;
 use conduit_testkit::sink_suite::{Behaviour, SinkHarness};
 use serde_json::json;
 
 use crate::server::sink;
-use crate::stub::{KEY, Stub, When};
 
 struct Harness;
 
 #[async_trait]
 impl SinkHarness for Harness {
-    type Guard = Stub;
+    type Guard = MeilisearchStub;
 
-    async fn create(&self) -> (Stub, Arc<dyn Sink>) {
-        let stub = Stub::start().await;
-        let config = MeilisearchConfig::new(stub.receiver.url(), "orders")
-            .with_bearer_token(KEY)
+    async fn create(&self) -> (MeilisearchStub, Arc<dyn Sink>) {
+        let stub = MeilisearchStub::start().await;
+        let config = MeilisearchConfig::new(stub.url(), "orders")
+            .with_bearer_token(API_KEY)
             .with_timeout(Duration::from_millis(1500));
         (stub, Arc::new(sink(config)))
     }
 
     /// The documents that were put, as records of which no more than the event id is known: the suite numbers both.
-    async fn arrived(&self, stub: &Stub) -> Vec<Vec<u8>> {
-        let store = stub.store();
-        let records = store
-            .applied
-            .iter()
+    async fn arrived(&self, stub: &MeilisearchStub) -> Vec<Vec<u8>> {
+        let succeeded = stub.tasks().into_iter().filter(|task| task.end == Some(Ok(())));
+        let puts = succeeded.filter_map(|task| match task.work {
+            Work::Put { documents, .. } => Some(documents),
+            _ => None,
+        });
+        let records = puts
+            .flatten()
             .map(|document| json!({ "eventID": format!("event-{}", document["n"]) }));
         records.map(|record| record.to_string().into_bytes()).collect()
     }
 
-    async fn behave(&self, stub: &Stub, behaviour: &Behaviour) -> Result<(), &'static str> {
+    async fn behave(&self, stub: &MeilisearchStub, behaviour: &Behaviour) -> Result<(), &'static str> {
         stub.recover();
         match behaviour.clone() {
             Behaviour::Well => {}
@@ -51,7 +54,7 @@ impl SinkHarness for Harness {
                 let is_write = request.method() != "GET";
                 is_write.then_some((When::After, Answer::CloseBeforeAnswer))
             }),
-            Behaviour::Slow(wait) => stub.store().delay = wait,
+            Behaviour::Slow(wait) => stub.set_delay(wait),
             Behaviour::Throttle(wait) => {
                 let seconds = wait.as_secs().to_string();
                 stub.spoil(move |_| Some((When::Before, Answer::with_header(429, "Retry-After", &seconds))));
@@ -69,7 +72,7 @@ impl SinkHarness for Harness {
     }
 
     fn secrets(&self) -> &'static [&'static str] {
-        &[KEY]
+        &[API_KEY]
     }
 
     fn skips(&self) -> &'static [(&'static str, &'static str)] {
