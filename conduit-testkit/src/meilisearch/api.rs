@@ -73,8 +73,8 @@ fn of_index(store: &Store, name: &str, show: impl Fn(&Index) -> Value) -> Answer
 fn page(index: &Index, query: &str) -> Value {
     let asked = |name: &str| {
         let values = query.split('&').filter_map(|pair| pair.split_once('='));
-        let value = values.filter(|(own, _)| *own == name).map(|(_, value)| value);
-        value.last()?.parse::<usize>().ok()
+        let mut value = values.filter(|(own, _)| *own == name).map(|(_, value)| value);
+        value.next()?.parse::<usize>().ok()
     };
     let (offset, limit) = (
         asked("offset").unwrap_or(0),

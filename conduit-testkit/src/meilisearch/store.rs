@@ -258,9 +258,11 @@ mod tests {
 
     #[test]
     fn tasks_are_done_in_order_and_a_held_one_holds_what_follows() {
-        let mut store = Store::default();
-        store.held_from = Some(1);
-        store.next_ends = [None, Some(("internal", "internal"))].into();
+        let mut store = Store {
+            held_from: Some(1),
+            next_ends: [None, Some(("internal", "internal"))].into(),
+            ..Store::default()
+        };
         for n in 0..3 {
             store.enqueue("orders", put(&json!([{ "id": n }])));
         }
