@@ -28,7 +28,7 @@ use crate::host::Host;
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::mongo_clients::MongoClients;
-use crate::worker::{Marks, Worker};
+use crate::worker::{Marks, Unusable, Worker};
 
 /// How soon after the end of its MongoDB a signal counts as the reason of both.
 const SIGNAL_GRACE: Duration = Duration::from_secs(1);
@@ -231,6 +231,7 @@ impl Server {
                 types: types.clone(),
                 sync_interval: environment.sync_interval,
                 marks: Marks::default(),
+                unusable: Unusable::default(),
             };
             Some((conduit, worker))
         } else {

@@ -15,13 +15,18 @@ const PATIENCE: Duration = Duration::from_secs(1);
 impl Subscription {
     /// Sends a commit if there is something to say and none is in flight.
     pub(super) fn start_commit(&mut self) {
+        self.commit_moves_after(self.context.settings.idle_commit_interval);
+    }
+
+    /// As [`start_commit`](Self::start_commit). That nothing but the position moved, over what needed nothing, is said so
+    /// long after the last commit.
+    fn commit_moves_after(&mut self, interval: Duration) {
         if self.committing.is_some() {
             return;
         }
         let has_news = !self.draft.is_empty() || self.tracker.has_settled();
-        let idle_for = self.last_commit_at.elapsed();
         let moved = self.tracker.position() > &self.committed;
-        let is_due = moved && idle_for >= self.context.settings.idle_commit_interval;
+        let is_due = moved && self.last_commit_at.elapsed() >= interval;
         if !has_news && !is_due {
             return;
         }
@@ -71,7 +76,12 @@ impl Subscription {
         // Once drained: a store that does not answer cannot hold up the end for ever; what it did not get comes again.
         let mut patience = None;
         loop {
-            self.start_commit();
+            if patience.is_some() {
+                // Whoever goes on from here would judge again what was filtered, perhaps by another filter.
+                self.commit_moves_after(Duration::ZERO);
+            } else {
+                self.start_commit();
+            }
             if patience.is_some() && self.committing.is_none() {
                 return End::Stopped;
             }

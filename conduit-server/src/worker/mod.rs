@@ -3,8 +3,10 @@
 mod errands;
 mod marks;
 mod presence;
+mod unusable;
 #[allow(clippy::module_inception)]
 mod worker;
 
 pub(crate) use marks::Marks;
+pub(crate) use unusable::Unusable;
 pub(crate) use worker::Worker;

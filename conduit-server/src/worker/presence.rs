@@ -20,7 +20,7 @@ impl Worker {
     pub(crate) async fn publish_status(&self, mut stop: tokio::sync::oneshot::Receiver<()>) {
         loop {
             let published = Instant::now();
-            let status = self.handle.status();
+            let status = self.status();
             let shown = phases(&status);
             self.meet(status).await;
             loop {
@@ -28,7 +28,7 @@ impl Worker {
                     _ = &mut stop => return self.take_leave().await,
                     () = tokio::time::sleep(LOOK_INTERVAL) => {}
                 }
-                if published.elapsed() >= INTERVAL || phases(&self.handle.status()) != shown {
+                if published.elapsed() >= INTERVAL || phases(&self.status()) != shown {
                     break;
                 }
             }
@@ -38,7 +38,7 @@ impl Worker {
     /// Says that it is there, and learns who else is, before it asks for any lease: so that workers which start together
     /// share the collections from the beginning. A store that does not answer is not waited for.
     pub(super) async fn say_first_word(&self) {
-        let meeting = self.meet(self.handle.status());
+        let meeting = self.meet(self.status());
         if tokio::time::timeout(FIRST_WORD_PATIENCE, meeting).await.is_err() {
             tracing::debug!("going on without knowing of other workers");
         }
@@ -60,6 +60,11 @@ impl Worker {
             }
             Err(error) => tracing::debug!(%error, "it is not known which workers there are"),
         }
+    }
+
+    /// What the engine says, and which destinations cannot be used.
+    fn status(&self) -> Vec<CollectionStatus> {
+        self.unusable.tell(self.handle.status())
     }
 
     async fn take_leave(&self) {

@@ -9,6 +9,7 @@ use conduit_core::{
 };
 
 use super::marks::Marks;
+use super::unusable::Unusable;
 use crate::bulletin::Bulletin;
 use crate::catalog::{Catalog, CatalogError, Entry};
 use crate::destination_type::DestinationTypes;
@@ -26,6 +27,7 @@ pub(crate) struct Worker {
     pub(crate) types: DestinationTypes,
     pub(crate) sync_interval: Duration,
     pub(crate) marks: Marks,
+    pub(crate) unusable: Unusable,
 }
 
 /// What the worker remembers between two looks at the configuration.
@@ -71,6 +73,12 @@ impl Worker {
         let entries = listing.unwrap_or_else(|_died| Err(CatalogError::Changed))?;
         memory.is_failing = false;
         self.marks.learn(&entries);
+        let configured = entries.iter().filter(|entry| entry.is_active());
+        let configured = configured.flat_map(|entry| {
+            let destinations = entry.config.destinations.iter();
+            destinations.map(|destination| entry.config.subscription(destination))
+        });
+        self.unusable.keep(&configured.collect());
         let specs = entries
             .iter()
             .filter(|entry| entry.is_active())
@@ -90,36 +98,39 @@ impl Worker {
         Ok(())
     }
 
-    /// What the engine is to run of a collection. `None` if one of its destinations cannot be used: left out alone, it would
-    /// count as removed and lose its state, so the whole collection rests instead.
+    /// What the engine is to run of a collection. A destination that cannot be used rests with a reason.
     fn spec_of(&self, entry: &Entry) -> Option<CollectionSpec> {
         let mut spec = CollectionSpec::new(entry.config.target());
         for destination in &entry.config.destinations {
             // Every stream that is on has a start, since one write sets both.
             let start = entry.start_of(&destination.id)?;
+            let id = entry.config.subscription(destination);
             let sink = destination.sink(&entry.config.collection_name, &self.types);
-            match sink.and_then(|sink| Ok((sink, destination.filter()?))) {
+            let is_paused = entry.is_paused(&destination.id);
+            let usable = sink.and_then(|sink| Ok((sink, destination.filter()?)));
+            let mut subscription = match usable {
                 Ok((sink, filter)) => {
-                    let mut subscription = SubscriptionSpec::new(destination.id.clone(), sink)
-                        .with_start(start)
-                        .with_revision(destination.revision())
-                        .with_retry(RetryPolicy::with_max_retries(destination.max_retries))
-                        .with_rewind(entry.rewind_of(&destination.id))
-                        .paused(entry.is_paused(&destination.id));
-                    if let Some(mark) = entry.mark_of(&destination.id) {
-                        subscription = subscription.with_low_water_mark(mark.time);
+                    self.unusable.clear(&id);
+                    let subscription = SubscriptionSpec::new(destination.id.clone(), sink).paused(is_paused);
+                    match filter {
+                        Some(filter) => subscription.with_filter(filter),
+                        None => subscription,
                     }
-                    if let Some(filter) = filter {
-                        subscription = subscription.with_filter(filter);
-                    }
-                    spec = spec.with_subscription(subscription);
                 }
                 Err(faults) => {
-                    let collection = &entry.config.collection_name;
-                    tracing::error!(%collection, destination = %destination.id, ?faults, "the destination cannot be used: the collection rests until its configuration is mended");
-                    return None;
+                    let sink = self.unusable.note(&id, &faults);
+                    SubscriptionSpec::new(destination.id.clone(), sink).paused(true)
                 }
+            };
+            subscription = subscription
+                .with_start(start)
+                .with_revision(destination.revision())
+                .with_retry(RetryPolicy::with_max_retries(destination.max_retries))
+                .with_rewind(entry.rewind_of(&destination.id));
+            if let Some(mark) = entry.mark_of(&destination.id) {
+                subscription = subscription.with_low_water_mark(mark.time);
             }
+            spec = spec.with_subscription(subscription);
         }
         Some(spec)
     }

@@ -97,6 +97,7 @@ impl Launch {
     pub(crate) fn spawn(&self, role: &str, variables: &[(&str, &str)]) -> Server {
         let port = free_port();
         let log = self.folder.join(format!("{role}-{port}.log"));
+        let output = log.with_extension("out");
         let mut command = Command::new(&self.program);
         let own = [
             "MONGODB_URI",
@@ -104,6 +105,9 @@ impl Launch {
             "REDIS_URI",
             "CONDUIT_STATE",
             "CONDUIT_API_TOKEN",
+            "CONDUIT_API_READ_TOKEN",
+            "CONDUIT_EGRESS",
+            "CONDUIT_FILE_DIR",
             "HOST",
         ];
         for name in own {
@@ -122,7 +126,7 @@ impl Launch {
             .env("RUST_LOG", "info")
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(File::create(&output).unwrap())
             .stderr(File::create(&log).unwrap())
             .kill_on_drop(true);
         let process = command.spawn().unwrap();
@@ -130,6 +134,7 @@ impl Launch {
             process,
             api: Api::at(port),
             log,
+            output,
         }
     }
 }
@@ -157,6 +162,7 @@ pub(crate) struct Server {
     process: Child,
     pub(crate) api: Api,
     log: PathBuf,
+    output: PathBuf,
 }
 
 impl Server {
@@ -175,6 +181,11 @@ impl Server {
         let mut text = String::new();
         File::open(&self.log).unwrap().read_to_string(&mut text).unwrap();
         text
+    }
+
+    /// What it wrote on its standard output.
+    pub(crate) fn output(&self) -> String {
+        std::fs::read_to_string(&self.output).unwrap()
     }
 
     /// How much memory it has in use.
@@ -366,4 +377,13 @@ pub(crate) async fn insert(collection: &Collection<Document>, id: &str, value: i
         .insert_one(doc! { "_id": id, "value": value })
         .await
         .unwrap();
+}
+
+/// The places that an answer finds fault with.
+pub(crate) fn faulty_fields(answer: &Value) -> Vec<&str> {
+    let faults = answer["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+    faults
+        .iter()
+        .filter_map(|fault| fault["field"].as_str())
+        .collect()
 }
