@@ -3,6 +3,7 @@
 // The helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod bus;
 mod forms;
 mod harness;
 
@@ -11,6 +12,7 @@ mod collections;
 mod configuration;
 mod dead_letters;
 mod delivery;
+mod eventbridge;
 mod holds;
 mod outages;
 mod pauses;
