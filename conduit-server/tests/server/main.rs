@@ -3,6 +3,7 @@
 // The helpers of tests fail as tests do.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod bus;
 mod forms;
 mod harness;
 mod search_server;
@@ -15,6 +16,7 @@ mod dead_letters;
 mod delivery;
 mod destinations;
 mod egress;
+mod eventbridge;
 mod filters;
 mod holds;
 mod line_destinations;
