@@ -16,8 +16,8 @@ use crate::value::Record;
 pub enum Route {
     /// Each in the lane of its key, behind everything accepted before.
     Lanes,
-    /// Beside the lanes: waiting records of parked keys, those of a key in order. The first that fails and may be tried again
-    /// ends its key; the rest of it comes back as not attempted.
+    /// Beside the lanes: waiting records of parked keys, those of a key in order. The first that fails ends its
+    /// key; the rest of it comes back as not attempted.
     Chain,
     /// One waiting record, which is sent though its destination fails as a whole, when it is time to ask again.
     Probe,

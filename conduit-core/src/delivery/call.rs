@@ -18,12 +18,18 @@ use crate::value::{Record, RecordKey};
 /// A record to be sent, and the receipt that its outcome is written on.
 pub(super) struct Job {
     pub(super) record: Arc<Record>,
+    /// When the lanes took it.
+    pub(super) accepted: Instant,
     receipt: Receipt,
 }
 
 impl Job {
     pub(super) fn new(record: Arc<Record>, receipt: Receipt) -> Self {
-        Self { record, receipt }
+        Self {
+            record,
+            accepted: Instant::now(),
+            receipt,
+        }
     }
 
     pub(super) fn settle(self, outcome: Outcome, took: Option<Duration>) {
@@ -39,6 +45,8 @@ pub(super) struct Calls {
     endpoint: Arc<Endpoint>,
     keys: Arc<KeyTable>,
     slots: Semaphore,
+    /// How many of these waiting records may have: of any number of chains, only so many take a slot from the lanes.
+    chain_slots: Semaphore,
     /// Counts how often everything was called back.
     recalls: watch::Sender<u64>,
 }
@@ -51,6 +59,9 @@ pub(super) struct Answer {
     pub(super) counts: Counts,
     pub(super) took: Duration,
 }
+
+/// The place of one call among those in hand, and among those of waiting records if it is one.
+type Slots<'a> = (Option<SemaphorePermit<'a>>, SemaphorePermit<'a>);
 
 /// Why a call was not made.
 #[derive(Clone, Copy)]
@@ -75,6 +86,7 @@ impl Calls {
             endpoint,
             keys,
             slots: Semaphore::new(limits.concurrency.max(1)),
+            chain_slots: Semaphore::new((limits.concurrency / 4).max(1)),
             recalls: watch::Sender::new(0),
         }
     }
@@ -117,7 +129,7 @@ impl Calls {
                 took: Duration::ZERO,
             });
         }
-        let (_probe, _slot, pass) = tokio::select! {
+        let (_probe, _slots, pass) = tokio::select! {
             biased;
             // The sender is here as well.
             _ = recalls.changed() => return Err(NotSent::Recalled),
@@ -150,7 +162,14 @@ impl Calls {
             .filter(|(_, failure)| failure.is_none_or(|error| error.subject() != Subject::Neither))
             .take(says)
             .collect();
-        let counts = pass.report(&outcomes);
+        // What never left the process is no answer: the pass is given back.
+        let is_sent = failures
+            .iter()
+            .any(|failure| !matches!(failure, Some(error) if error.kind() == SinkErrorKind::NotSent));
+        let counts = match is_sent {
+            true => pass.report(&outcomes),
+            false => Counts::No,
+        };
         Ok(Answer {
             failures,
             is_refused_whole,
@@ -161,7 +180,7 @@ impl Calls {
 
     /// Waits until the lease is held, the destination wants calls, fewer than the most are in hand, and the endpoint lets
     /// one through: all at the same moment.
-    async fn enter(&self, caller: Caller) -> Result<(Option<Probe<'_>>, SemaphorePermit<'_>, Pass), NotSent> {
+    async fn enter(&self, caller: Caller) -> Result<(Option<Probe<'_>>, Slots<'_>, Pass), NotSent> {
         let mut probe = (caller == Caller::Probe).then(|| Probe::new(&self.endpoint));
         let mut changes = self.endpoint.changes();
         loop {
@@ -174,16 +193,16 @@ impl Calls {
                     return Err(NotSent::Closed);
                 }
             }
-            let slot = self.slots.acquire().await.map_err(|_closed| NotSent::Closed)?;
+            let slots = self.slots(caller).await?;
             if !self.gate.is_open() {
                 continue;
             }
             changes.borrow_and_update();
             let turn = probe.as_ref().and_then(Probe::turn);
             let until = match self.endpoint.enter(caller, turn) {
-                Entry::Go(pass) => return Ok((probe, slot, pass)),
+                Entry::Go(pass) => return Ok((probe, slots, pass)),
                 Entry::NeedsTurn => {
-                    drop(slot);
+                    drop(slots);
                     if let Some(probe) = &mut probe {
                         probe.take_turn().await;
                     }
@@ -191,7 +210,7 @@ impl Calls {
                 }
                 Entry::Wait(until) => until,
             };
-            drop(slot);
+            drop(slots);
             // The endpoint, which sends the changes, is held here.
             match until {
                 Some(until) => tokio::select! {
@@ -201,6 +220,16 @@ impl Calls {
                 None => drop(changes.changed().await),
             }
         }
+    }
+
+    /// Waits until fewer than the most calls are in hand. Waiting records have a share of them, and wait for that first.
+    async fn slots<'a>(&'a self, caller: Caller) -> Result<Slots<'a>, NotSent> {
+        let one_of = async |slots: &'a Semaphore| slots.acquire().await.map_err(|_closed| NotSent::Closed);
+        let share = match caller {
+            Caller::Lane => None,
+            Caller::Chain | Caller::Probe => Some(one_of(&self.chain_slots).await?),
+        };
+        Ok((share, one_of(&self.slots).await?))
     }
 
     fn cannot_be_sent(&self, record: &Record) -> Option<SinkError> {

@@ -132,8 +132,6 @@ impl Drop for Lanes {
 struct Lane {
     queue: VecDeque<Job>,
     busy: bool,
-    /// Since when the oldest of the queue waits to be sent, about.
-    since: Instant,
     /// Somebody looks after it when it has waited long enough.
     is_lingering: bool,
 }
@@ -143,14 +141,14 @@ impl Lane {
         Self {
             queue: VecDeque::new(),
             busy: false,
-            since: Instant::now(),
             is_lingering: false,
         }
     }
 
-    /// Until when to wait for more records, if a call would not be full.
+    /// Until when to wait for more records, if a call would not be full. No record waits longer, not even one that had to
+    /// wait for another of its key first.
     fn lingers(&self, limits: &SinkLimits) -> Option<Instant> {
-        let until = self.since + limits.linger;
+        let until = self.queue.front()?.accepted + limits.linger;
         if limits.linger.is_zero() || until <= Instant::now() || self.queue.len() >= limits.max_records {
             return None;
         }
@@ -233,9 +231,6 @@ impl Runner {
                 for job in jobs {
                     let lane = job.record.key().lane(self.lanes.len());
                     let found = &mut self.lanes[lane];
-                    if found.queue.is_empty() {
-                        found.since = Instant::now();
-                    }
                     found.queue.push_back(job);
                     touched.insert(lane);
                 }
@@ -247,11 +242,11 @@ impl Runner {
     }
 
     fn start_chain(&mut self, caller: Caller, jobs: Vec<Job>) {
-        let shared = Arc::clone(&self.shared);
+        let (shared, recalls) = (Arc::clone(&self.shared), self.shared.recalls());
         self.calls.push(
             async move {
                 let count = jobs.len();
-                shared.run_chain(caller, jobs).await;
+                shared.run_chain(caller, jobs, recalls).await;
                 (Origin::Chain, count)
             }
             .boxed(),
@@ -286,17 +281,16 @@ impl Runner {
         }
         let queued = found.queue.len();
         let jobs = take_call(&mut found.queue, &limits, |key| self.shared.keys().admit(key));
-        found.since = Instant::now();
         self.room.add_permits(queued - found.queue.len() - jobs.len());
         if jobs.is_empty() {
             return;
         }
         found.busy = true;
-        let shared = Arc::clone(&self.shared);
+        let (shared, recalls) = (Arc::clone(&self.shared), self.shared.recalls());
         self.calls.push(
             async move {
                 let count = jobs.len();
-                shared.run_lane(jobs).await;
+                shared.run_lane(jobs, recalls).await;
                 (Origin::Lane(lane), count)
             }
             .boxed(),

@@ -3,6 +3,8 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::call::{Answer, Calls, Job, NotSent};
 use super::key_table::{Admission, Verdict};
 use super::pass::{Caller, Counts};
@@ -22,19 +24,22 @@ enum Next {
 
 impl Calls {
     /// Sends one call's records from a lane and settles every one.
-    pub(super) async fn run_lane(&self, jobs: Vec<Job>) {
+    pub(super) async fn run_lane(&self, jobs: Vec<Job>, mut recalls: watch::Receiver<u64>) {
+        let mut failed = HashSet::new();
+        let round = self.run_round(Caller::Lane, jobs, &mut failed, &mut recalls);
         // What was not sent is settled too, as that.
-        let _ = self.run_round(Caller::Lane, jobs, &mut HashSet::new()).await;
+        let _ = round.await;
     }
 
-    /// Sends waiting records, those of a key in order. The first that fails, and may be tried again, ends its key, the rest of
-    /// which comes back as not attempted.
-    pub(super) async fn run_chain(&self, caller: Caller, jobs: Vec<Job>) {
+    /// Sends waiting records, those of a key in order. The first that fails ends its key, the rest of which comes back as not
+    /// attempted: if it was given up, what follows makes it stale, which whoever counts the letters has to know first.
+    pub(super) async fn run_chain(&self, caller: Caller, jobs: Vec<Job>, mut recalls: watch::Receiver<u64>) {
         let mut queue: VecDeque<Job> = jobs.into();
         let mut failed = HashSet::new();
         while !queue.is_empty() {
             let call = take_call(&mut queue, &self.limits(), |_| Admission::Send);
-            if let Err(not_sent) = self.run_round(caller, call, &mut failed).await {
+            let round = self.run_round(caller, call, &mut failed, &mut recalls);
+            if let Err(not_sent) = round.await {
                 queue.into_iter().for_each(|job| not_sent.settle(job));
                 return;
             }
@@ -48,8 +53,8 @@ impl Calls {
         caller: Caller,
         jobs: Vec<Job>,
         failed: &mut HashSet<RecordKey>,
+        recalls: &mut watch::Receiver<u64>,
     ) -> Result<(), NotSent> {
-        let mut recalls = self.recalls();
         // The next one is the last.
         let mut pieces = vec![jobs];
         while let Some(piece) = pieces.pop() {
@@ -57,7 +62,7 @@ impl Calls {
             if piece.is_empty() {
                 continue;
             }
-            let answer = match self.send(caller, &piece, &mut recalls).await {
+            let answer = match self.send(caller, &piece, recalls).await {
                 Ok(answer) => answer,
                 Err(not_sent) => {
                     pieces.push(piece);
@@ -135,11 +140,11 @@ impl Calls {
                 None => Outcome::Delivered {
                     cured: self.keys().delivered(&job.record),
                 },
-                Some(error) => self.failed(caller, &job, error, answer.counts),
+                Some(error) => {
+                    failed.insert(key);
+                    self.failed(caller, &job, error, answer.counts)
+                }
             };
-            if matches!(outcome, Outcome::Failed { .. }) {
-                failed.insert(key);
-            }
             job.settle(outcome, took);
         }
         again
@@ -164,10 +169,18 @@ fn next(answer: &Answer) -> Next {
     let [Some(error), _, ..] = &answer.failures[..] else {
         return Next::Settle;
     };
+    let blames = |failure: &Option<SinkError>| {
+        failure
+            .as_ref()
+            .is_some_and(|error| error.subject() == Subject::Destination)
+    };
+    // Said of each record or of all at once, it is the same.
+    if answer.counts == Counts::No && answer.failures.iter().all(blames) {
+        return Next::SettleFirst;
+    }
     match (error.subject(), error.kind()) {
         _ if !answer.is_refused_whole => Next::Settle,
         (Subject::Neither, _) => Next::Settle,
-        (Subject::Destination, _) if answer.counts == Counts::No => Next::SettleFirst,
         // Asking again for each half would take as long once more, again and again, while the lane waits.
         (_, SinkErrorKind::Timeout) => Next::Settle,
         (Subject::Destination | Subject::Record, _) => Next::Halve,

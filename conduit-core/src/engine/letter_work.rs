@@ -95,14 +95,18 @@ impl Subscription {
 
     async fn purge(&mut self, selection: &LetterSelection) -> Result<u64, StateError> {
         let selection = self.own(selection);
-        let poisoned = self.keys.poisoned();
+        let mut poisoned = self.keys.poisoned();
+        // The lanes poison a key before its letter is known here, so that of what they have it may be one to come.
+        let keys = poisoned.iter().map(|(key, _)| *key).collect();
+        let on_lanes = self.in_hand.on_lanes(&keys);
+        poisoned.retain(|(key, _)| !on_lanes.contains_key(key));
         let purged = self
             .context
             .store
             .purge_dead_letters(&self.id.collection, &selection)
             .await?;
-        // Of single letters it is not known whose they were: their keys stay poisoned here until one gets through. What
-        // became a letter meanwhile is still one.
+        // Of single letters it is not known whose they were: their keys, like those on the lanes, stay poisoned here until
+        // one gets through. What became a letter meanwhile is still one.
         if selection.ids.is_none() {
             self.keys.forget_poisoned(&poisoned);
         }

@@ -17,27 +17,34 @@ use crate::value::SubscriptionId;
 /// Most waiting records of one key that are sent in one go once its head got through.
 const MAX_KEY_RECORDS: usize = 64;
 
-/// Makes chains of what is due: what failed before alone, the rest of as many keys together as a call holds.
+/// Makes chains of what is due: what failed before alone, the rest of as many keys together as a call holds, the first of
+/// each before the second of any, so that calls of one record a key are full.
 fn chains(due: Vec<Due>, call_records: usize) -> Vec<Vec<RetryId>> {
     let mut chains = Vec::new();
-    let mut together: Vec<RetryId> = Vec::new();
-    let mut keys = 0;
+    let mut together: Vec<Vec<RetryId>> = Vec::new();
     for Due { ids, is_alone, .. } in due {
         if is_alone {
             chains.push(ids);
             continue;
         }
-        together.extend(ids);
-        keys += 1;
-        if keys == call_records {
-            chains.push(std::mem::take(&mut together));
-            keys = 0;
+        together.push(ids);
+        if together.len() == call_records {
+            chains.push(by_turns(&std::mem::take(&mut together)));
         }
     }
     if !together.is_empty() {
-        chains.push(together);
+        chains.push(by_turns(&together));
     }
     chains
+}
+
+/// The first id of each key, then the second of each, and so on.
+fn by_turns(keys: &[Vec<RetryId>]) -> Vec<RetryId> {
+    let most = keys.iter().map(Vec::len).max().unwrap_or(0);
+    (0..most)
+        .flat_map(|turn| keys.iter().filter_map(move |ids| ids.get(turn)))
+        .copied()
+        .collect()
 }
 
 impl Subscription {

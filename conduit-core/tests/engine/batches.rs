@@ -8,10 +8,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use conduit_core::{
-    Delivery, Record, RecordBatch, RecordType, Sink, SinkError, SinkLimits, SubscriptionPhase,
+    Delivery, LetterSelection, Record, RecordBatch, RecordType, Sink, SinkError, SinkLimits,
+    SubscriptionPhase,
 };
+use conduit_testkit::{Answer, RecordingSink};
+use tokio::time::Instant;
 
-use crate::harness::{World, collection, key_of, subscription, value_of};
+use crate::harness::{World, c, collection, key_of, subscription, value_of, values_of};
+use crate::outage::Outage;
 
 /// How long a call takes.
 const TAKES: Duration = Duration::from_millis(100);
@@ -235,4 +239,110 @@ async fn a_call_waits_for_more_records_as_long_as_the_destination_says_and_no_lo
     tokio::time::sleep(Duration::from_secs(1)).await;
     running.stop().await;
     assert_eq!(sink.sizes(), [2, 4]);
+}
+
+/// Each of them had to wait for the one before it, and then waited for others as if it had just come.
+#[tokio::test(start_paused = true)]
+async fn records_of_one_document_do_not_each_wait_for_more_records() {
+    let world = World::new();
+    let mut sink = WholeSink::new(64, |_| Ok(()));
+    sink.limits.linger = Duration::from_secs(5);
+    let started = Instant::now();
+    let running = world.start(vec![collection("c", vec![subscription("d", sink.clone(), 1)])]);
+    world.modify(0..1, 0..20);
+    running.until("d", |status| status.delivered == 20).await;
+    let took = started.elapsed();
+    running.stop().await;
+    assert!(took < Duration::from_secs(5) + 21 * TAKES, "{took:?}");
+    assert_eq!(sink.taken()["k0"], (0..20).collect::<Vec<_>>());
+}
+
+/// A destination that is down may say so of each record by itself: that parked a whole call with every trial.
+#[tokio::test(start_paused = true)]
+async fn while_a_destination_is_down_that_answers_for_each_record_the_retry_queue_stays_flat() {
+    let world = World::new();
+    let outage = Outage::default();
+    outage.begins();
+    let limits = SinkLimits {
+        max_records: 64,
+        concurrency: 1,
+        ..SinkLimits::default()
+    };
+    let sink = RecordingSink::with_limits(limits, {
+        let outage = outage.clone();
+        move |_, _| match outage.is_down() {
+            true => Answer::Fail(SinkError::unavailable("HTTP 503")),
+            false => Answer::Accept,
+        }
+    });
+    world.modify(0..1000, 0..3);
+    let running = world.start(vec![collection("c", vec![subscription("d", sink.clone(), 5)])]);
+    running.until_phase("d", SubscriptionPhase::Holding).await;
+    let at_first = running.status("d").unwrap().retry_length;
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let waiting = running.status("d").unwrap().retry_length;
+        assert!(waiting <= at_first + 40, "{waiting} records wait");
+    }
+    outage.ends();
+    running.until("d", |status| status.delivered == 3000).await;
+    running.stop().await;
+    assert!(world.dead_letters().await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_waiting_records_of_a_few_documents_fill_their_calls() {
+    let world = World::new();
+    let is_mended = Arc::new(AtomicBool::new(false));
+    let mut sink = WholeSink::new(10, {
+        let is_mended = Arc::clone(&is_mended);
+        move |_| match is_mended.load(Ordering::SeqCst) {
+            true => Ok(()),
+            false => Err(SinkError::rejected("HTTP 422")),
+        }
+    });
+    sink.limits.concurrency = 4;
+    world.modify(0..10, 0..60);
+    let running = world.start(vec![collection("c", vec![subscription("d", sink.clone(), 0)])]);
+    running.until("d", |status| status.dlq_length == 600).await;
+    is_mended.store(true, Ordering::SeqCst);
+    let before = sink.sizes().len();
+    let all = LetterSelection::default();
+    running.handle.redrive(&c(), all, false).await.unwrap();
+    running.until("d", |status| status.delivered == 600).await;
+    running.stop().await;
+    let calls = sink.sizes().len() - before;
+    // The redriven come by pages, so that a few calls are not full.
+    assert!(calls <= 250, "{calls} calls for 600 records, ten a call");
+    for (key, values) in sink.taken() {
+        assert_eq!(values, (0..60).collect::<Vec<_>>(), "{key}");
+    }
+}
+
+/// Each document's waiting records went out beside those of all others, and took every call from the lanes.
+#[tokio::test(start_paused = true)]
+async fn many_documents_whose_waiting_records_are_slow_leave_the_lanes_their_calls() {
+    const SLOW: u64 = 40;
+    let world = World::new();
+    let limits = SinkLimits {
+        max_records: 10,
+        concurrency: 4,
+        ..SinkLimits::default()
+    };
+    let sink = RecordingSink::with_limits(limits, |record, before| match (value_of(record), before) {
+        (0, 0) => Answer::Fail(SinkError::rejected("HTTP 422")),
+        (1..100, _) => Answer::Slow(Duration::from_secs(20)),
+        _ => Answer::Accept,
+    });
+    let running = world.start(vec![collection("c", vec![subscription("d", sink.clone(), 5)])]);
+    world.modify(0..SLOW, 0..1);
+    running.until("d", |status| status.retry_length == SLOW).await;
+    world.modify(0..SLOW, 1..30);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    for other in SLOW..SLOW + 30 {
+        world.modify(other..other + 1, 100..101);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(values_of(&sink, &format!("k{other}")), [100]);
+    }
+    running.kill().await;
 }

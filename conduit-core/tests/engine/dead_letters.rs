@@ -1,13 +1,19 @@
 //! Dead letters are purged, and there is only so much room for them.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use conduit_core::{DestinationId, LetterSelection, RecordType, Settings, SinkError, SubscriptionPhase};
+use async_trait::async_trait;
+use conduit_core::{
+    Delivery, DestinationId, LetterSelection, RecordBatch, RecordType, SameKey, Settings, Sink, SinkError,
+    SinkLimits, SubscriptionPhase,
+};
 use conduit_testkit::{Answer, RecordingSink};
+use tokio::sync::Notify;
 
 use crate::faulty_store::FaultyStore;
-use crate::harness::{World, c, collection, refusing, subscription, value_of};
+use crate::harness::{World, c, collection, refusing, subscription, value_of, values_of};
 
 #[tokio::test(start_paused = true)]
 async fn purged_dead_letters_are_gone_and_poison_nothing() {
@@ -156,4 +162,93 @@ async fn a_destination_that_is_paused_while_there_is_no_room_for_dead_letters_sa
     tokio::time::sleep(Duration::from_secs(5)).await;
     let status = running.status("d").unwrap();
     assert_eq!((status.phase, status.reason), (SubscriptionPhase::Paused, None));
+}
+
+/// What follows a dead letter in the same chain got through before the lanes knew of the letter: it stayed fresh, and a
+/// redrive sent it after the newer record.
+#[tokio::test(start_paused = true)]
+async fn a_waiting_record_that_is_given_up_is_stale_once_those_that_waited_behind_it_got_through() {
+    for same_key in [SameKey::InOrder, SameKey::OncePerCall] {
+        let world = World::new();
+        let limits = SinkLimits {
+            max_records: 10,
+            concurrency: 1,
+            same_key,
+            ..SinkLimits::default()
+        };
+        let sink = RecordingSink::with_limits(limits, |record, before| match (value_of(record), before) {
+            (1, 0) => Answer::Fail(SinkError::rejected("HTTP 422")),
+            (2, 0 | 1) => Answer::Fail(SinkError::undeliverable("too large")),
+            _ => Answer::Accept,
+        });
+        world.modify(0..1, 1..4);
+        let running = world.start(vec![collection("c", vec![subscription("d", sink.clone(), 5)])]);
+        running.until_through("d").await;
+        let all = LetterSelection::default();
+        let redriven = running.handle.redrive(&c(), all, false).await.unwrap();
+        running.until_through("d").await;
+        running.stop().await;
+        assert_eq!((redriven.redriven, redriven.stale), (0, 1), "{same_key:?}");
+        assert_eq!(world.dead_letters().await[0]["stale"], true);
+        let values = values_of(&sink, "k0");
+        assert!(!values.contains(&2), "{values:?}");
+    }
+}
+
+/// Keeps what it has until it is let go.
+#[derive(Debug, Clone)]
+struct Waiting {
+    inner: RecordingSink,
+    let_go: Arc<Notify>,
+}
+
+#[async_trait]
+impl Sink for Waiting {
+    fn limits(&self) -> SinkLimits {
+        self.inner.limits()
+    }
+
+    async fn deliver(&self, batch: &RecordBatch) -> Result<Delivery, SinkError> {
+        if value_of(&batch.records()[0]) == 1 {
+            self.let_go.notified().await;
+        }
+        self.inner.deliver(batch).await
+    }
+}
+
+/// The purge begins when the record has died and the engine was not told yet: its key was not poisoned any more, and the
+/// letter stayed fresh.
+#[tokio::test(start_paused = true)]
+async fn a_letter_that_is_not_told_yet_when_others_are_purged_still_turns_stale() {
+    let world = World::new();
+    let store = FaultyStore::new(world.store.clone());
+    let sink = Waiting {
+        inner: RecordingSink::scripted(|record, _| match value_of(record) {
+            1 => Answer::Fail(SinkError::undeliverable("too large")),
+            _ => Answer::Accept,
+        }),
+        let_go: Arc::default(),
+    };
+    let running = world.start_on(
+        store.clone(),
+        Settings::default(),
+        vec![collection("c", vec![subscription("d", sink.clone(), 5)])],
+    );
+    world.watcher.change("c", "k", RecordType::Modify, 1);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    // The purge waits for a commit, which ends at the moment when the record dies.
+    store.hold_next_commits();
+    world.watcher.change("c", "other", RecordType::Modify, 0);
+    store.until_held().await;
+    let handle = running.handle.clone();
+    let purging = tokio::spawn(async move { handle.purge(&c(), LetterSelection::default()).await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    sink.let_go.notify_one();
+    store.let_go();
+    assert_eq!(purging.await.unwrap().unwrap(), 0);
+    running.until("d", |status| status.dlq_length == 1).await;
+    world.watcher.change("c", "k", RecordType::Modify, 2);
+    running.until("d", |status| status.delivered == 2).await;
+    running.stop().await;
+    assert_eq!(world.dead_letters().await[0]["stale"], true);
 }

@@ -1,7 +1,7 @@
 //! A destination that fails as a whole is held.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use conduit_core::{RecordType, SinkError, SinkErrorKind, SinkLimits, SubscriptionPhase};
@@ -283,4 +283,29 @@ async fn what_was_settled_ahead_before_a_crash_is_not_delivered_again_after_a_ho
         "{} came twice, {accepted} in all",
         repeated.len()
     );
+}
+
+/// Its lease had run out when it was about to leave: the destination said nothing.
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_did_not_leave_the_process_does_not_end_a_hold() {
+    let world = World::new();
+    let kind = Arc::new(Mutex::new(Some(SinkErrorKind::Unavailable)));
+    let sink = RecordingSink::scripted({
+        let kind = Arc::clone(&kind);
+        move |_, _| match *kind.lock().unwrap() {
+            Some(kind) => Answer::Fail(SinkError::new(kind, "no")),
+            None => Answer::Accept,
+        }
+    });
+    world.modify(0..30, 0..1);
+    let running = world.start(vec![collection("c", vec![subscription("d", sink.clone(), 5)])]);
+    running.until_phase("d", SubscriptionPhase::Holding).await;
+    *kind.lock().unwrap() = Some(SinkErrorKind::NotSent);
+    for _ in 0..1000 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(running.status("d").unwrap().phase, SubscriptionPhase::Holding);
+    }
+    *kind.lock().unwrap() = None;
+    running.until("d", |status| status.delivered == 30).await;
+    running.stop().await;
 }
