@@ -3,6 +3,7 @@
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::problem::Problem;
 
@@ -18,6 +19,45 @@ const JSON_TYPES: [&str; 2] = ["application/json", "application/merge-patch+json
 /// 413 for one over 1 MiB, 415 for one that says it is not JSON, 400 for one that is not JSON.
 pub(crate) async fn read_json(headers: &HeaderMap, body: Body) -> Result<Value, Problem> {
     parse(&read_bytes(headers, body).await?)
+}
+
+/// A configuration that was sent, and the filters of its destinations as they were written.
+///
+/// A filter looks at the text of numbers, which a [`Value`] does not keep.
+#[derive(Debug)]
+pub(crate) struct ConfigBody {
+    pub(crate) value: Value,
+    /// By the place of the destination.
+    pub(crate) filters: Vec<Option<String>>,
+}
+
+/// Reads the body of a configuration.
+///
+/// # Errors
+/// As [`read_json`].
+pub(crate) async fn read_config(headers: &HeaderMap, body: Body) -> Result<ConfigBody, Problem> {
+    let bytes = read_bytes(headers, body).await?;
+    let value = parse(&bytes)?;
+    let filters = filters(&bytes);
+    Ok(ConfigBody { value, filters })
+}
+
+/// Finds the filters; none where the body is not as it should be, which is said of the value.
+fn filters(bytes: &[u8]) -> Vec<Option<String>> {
+    #[derive(serde::Deserialize)]
+    struct Config<'a> {
+        #[serde(borrow)]
+        destinations: Option<Vec<Destination<'a>>>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Destination<'a> {
+        #[serde(borrow)]
+        filter_criteria: Option<&'a RawValue>,
+    }
+    let config: Option<Config<'_>> = serde_json::from_slice(bytes).ok();
+    let destinations = config.and_then(|config| config.destinations).unwrap_or_default();
+    let filter = |destination: Destination<'_>| destination.filter_criteria.map(|raw| raw.get().to_owned());
+    destinations.into_iter().map(filter).collect()
 }
 
 /// Reads a JSON body; none at all is an empty object.

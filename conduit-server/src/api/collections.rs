@@ -9,7 +9,7 @@ use conduit_core::{LetterSelection, SubscriptionId};
 use serde_json::Value;
 
 use super::app::App;
-use super::body::{merge, read_json};
+use super::body::{ConfigBody, merge, read_config};
 use super::parameters::Discard;
 use super::path::Name;
 use super::problem::Problem;
@@ -36,7 +36,8 @@ pub(crate) async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let config = CollectionConfig::read(read_json(&headers, body).await?, None, &app.types)?;
+    let ConfigBody { value, filters } = read_config(&headers, body).await?;
+    let config = CollectionConfig::read(value, None, (&app.types, &filters))?;
     let name = config.collection_name.as_str();
     let _writing = app.writing.lock().await;
     if let Some(entry) = app.catalog.get(name).await? {
@@ -77,8 +78,8 @@ pub(crate) async fn replace(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Value>, Problem> {
-    let body = read_json(&headers, body).await?;
-    update(&app, &name, discard, |_| Ok(body.clone())).await
+    let ConfigBody { value, filters } = read_config(&headers, body).await?;
+    update(&app, &name, discard, &filters, |_| Ok(value.clone())).await
 }
 
 pub(crate) async fn patch(
@@ -88,11 +89,11 @@ pub(crate) async fn patch(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Value>, Problem> {
-    let body = read_json(&headers, body).await?;
+    let ConfigBody { value: body, filters } = read_config(&headers, body).await?;
     if !body.is_object() {
         return Err(Faults::of("(body)", "must be a JSON object: a merge patch").into());
     }
-    update(&app, &name, discard, |entry| {
+    update(&app, &name, discard, &filters, |entry| {
         let mut target = entry.config.show();
         let removes_key = |field: &str| body.get(field).is_some_and(Value::is_null);
         // A patch that takes the key schema away changes it; leaving it out of the result would not.
@@ -117,12 +118,13 @@ async fn update(
     app: &App,
     name: &str,
     discard: bool,
+    filters: &[Option<String>],
     next: impl Fn(&Entry) -> Result<Value, Problem>,
 ) -> Result<Json<Value>, Problem> {
     let _writing = app.writing.lock().await;
     for _ in 0..MAX_TRIES {
         let old = app.entry(name).await?;
-        let config = CollectionConfig::read(next(&old)?, Some(&old.config), &app.types)?;
+        let config = CollectionConfig::read(next(&old)?, Some(&old.config), (&app.types, filters))?;
         if config.key_fields() != old.config.key_fields() {
             return Err(key_schema_immutable());
         }

@@ -31,9 +31,13 @@ impl CollectionConfig {
     ///
     /// # Errors
     /// Every fault of the body.
-    pub(crate) fn read(body: Value, stored: Option<&Self>, types: &DestinationTypes) -> Result<Self, Faults> {
+    pub(crate) fn read(
+        body: Value,
+        stored: Option<&Self>,
+        (types, filters): (&DestinationTypes, &[Option<String>]),
+    ) -> Result<Self, Faults> {
         let mut faults = Faults::default();
-        let config = Self::collect(body, stored, types, &mut faults);
+        let config = Self::collect(body, stored, (types, filters), &mut faults);
         match config {
             Some(config) if faults.is_empty() => Ok(config),
             _ => Err(faults),
@@ -43,7 +47,7 @@ impl CollectionConfig {
     fn collect(
         body: Value,
         stored: Option<&Self>,
-        types: &DestinationTypes,
+        (types, filters): (&DestinationTypes, &[Option<String>]),
         faults: &mut Faults,
     ) -> Option<Self> {
         let mut fields = Fields::of(body, "", faults)?;
@@ -75,6 +79,7 @@ impl CollectionConfig {
         let sort_key = sort_key.or_else(|| stored?.sort_key.clone());
         let context = DestinationContext {
             types,
+            filters,
             collection: collection_name.as_ref(),
             stored: stored.map_or(&[][..], |stored| &stored.destinations),
             has_old_images: old_image,
@@ -227,7 +232,7 @@ mod tests {
     use super::*;
 
     fn read(body: Value, stored: Option<&CollectionConfig>) -> Result<CollectionConfig, Faults> {
-        CollectionConfig::read(body, stored, &DestinationTypes::for_tests())
+        CollectionConfig::read(body, stored, (&DestinationTypes::for_tests(), &[]))
     }
 
     fn places(body: Value) -> Vec<String> {

@@ -45,6 +45,8 @@ pub(crate) struct DestinationContext<'a> {
     pub(crate) stored: &'a [Destination],
     /// Whether records have old images.
     pub(crate) has_old_images: bool,
+    /// The filters as they were written, by the place of the destination, as far as that is known.
+    pub(crate) filters: &'a [Option<String>],
 }
 
 /// Decides which records a destination gets.
@@ -72,7 +74,8 @@ impl Destination {
         let mut seen: HashMap<DestinationId, usize> = HashMap::new();
         for (index, value) in values.into_iter().enumerate() {
             let path = format!("destinations[{index}]");
-            let Some(destination) = Self::read(value, &path, context, faults) else {
+            let written = context.filters.get(index).and_then(Option::as_deref);
+            let Some(destination) = Self::read(value, (&path, written), context, faults) else {
                 continue;
             };
             if let Some(first) = seen.insert(destination.id.clone(), index) {
@@ -86,7 +89,13 @@ impl Destination {
         destinations
     }
 
-    fn read(value: Value, path: &str, context: DestinationContext<'_>, faults: &mut Faults) -> Option<Self> {
+    /// Reads the destination that stands at a path, whose filter was written so if that is known.
+    fn read(
+        value: Value,
+        (path, written): (&str, Option<&str>),
+        context: DestinationContext<'_>,
+        faults: &mut Faults,
+    ) -> Option<Self> {
         let before = faults.len();
         let mut fields = Fields::of(value, path, faults)?;
         let kind = read_kind(&mut fields, context.types)?;
@@ -94,7 +103,6 @@ impl Destination {
         let event_types = read_event_types(&mut fields);
         let max_retries = fields.integer("max_retries", 0..=20, 5);
         let format = read_format(&mut fields, kind);
-        let filter_criteria = read_filter(&mut fields, context.has_old_images);
         let given_id = given_id.map(|id| {
             DestinationId::new(id)
                 .map_err(|_| fields.fault("id", "must be 1 to 64 of the characters a-z, 0-9 and -"))
@@ -106,6 +114,11 @@ impl Destination {
             None => stored_target(&fields, kind, context),
         };
         let stored = stored.filter(|stored| stored.kind == kind.name());
+        let known_texts = [
+            written,
+            stored.and_then(|stored| stored.filter_criteria.as_deref()),
+        ];
+        let filter_criteria = read_filter(&mut fields, known_texts, context.has_old_images);
         let (settings, kept) = read_settings(kind, &mut fields, stored.map(|stored| &stored.settings));
         for secret in kept {
             let keeper = |settings| kind.keeper_of_secrets(settings);
@@ -241,8 +254,16 @@ fn read_format(fields: &mut Fields<'_>, kind: &dyn DestinationType) -> Format {
     Format::Conduit
 }
 
-fn read_filter(fields: &mut Fields<'_>, has_old_images: bool) -> Option<String> {
-    let text = fields.take("filter_criteria")?.to_string();
+/// Reads a filter, with the text that it was written in if one of those that are known is its own.
+fn read_filter(
+    fields: &mut Fields<'_>,
+    known_texts: [Option<&str>; 2],
+    has_old_images: bool,
+) -> Option<String> {
+    let value = fields.take("filter_criteria")?;
+    let is_its_own = |text: &&str| shown_filter(text).as_ref() == Some(&value);
+    let text = known_texts.into_iter().flatten().find(is_its_own);
+    let text = text.map_or_else(|| value.to_string(), str::to_owned);
     let place = fields.place("filter_criteria");
     match EventPattern::parse(&text) {
         Err(error) => pattern_faults(&place, &error, fields.faults()),

@@ -20,6 +20,7 @@ fn read_all(values: Vec<Value>, stored: &[Destination], faults: &mut Faults) -> 
         collection: Some(&collection),
         stored,
         has_old_images: true,
+        filters: &[],
     };
     Destination::read_all(values, context, faults)
 }
@@ -224,5 +225,45 @@ fn a_filter_is_shown_as_it_was_given_and_its_faults_have_their_places() {
             "destinations[0].filter_criteria.new_image.total[0].numeric",
             "destinations[0].filter_criteria.new_image.s"
         ]
+    );
+}
+
+#[test]
+fn a_filter_keeps_the_text_of_its_numbers() {
+    let collection = CollectionName::new("orders").unwrap();
+    let text = r#"{"new_image": {"a": [0.1234567890123456789]}}"#;
+    let mut body = http("http://a/");
+    body["filter_criteria"] = serde_json::from_str(text).unwrap();
+    let read = |body: Value, stored: &[Destination], filters: &[Option<String>]| {
+        let mut faults = Faults::default();
+        let context = DestinationContext {
+            types: &DestinationTypes::for_tests(),
+            collection: Some(&collection),
+            stored,
+            has_old_images: false,
+            filters,
+        };
+        let mut all = Destination::read_all(vec![body], context, &mut faults);
+        (all.remove(0), faults)
+    };
+    let (written, _) = read(body.clone(), &[], &[Some(text.to_owned())]);
+    assert_eq!(written.filter_criteria.as_deref(), Some(text));
+    // What is shown is taken unchanged.
+    let (again, _) = read(written.show(), std::slice::from_ref(&written), &[]);
+    assert_eq!(again, written);
+    // The text of another filter is not this one's.
+    let (other, _) = read(
+        body.clone(),
+        &[],
+        &[Some(r#"{"new_image": {"a": [1]}}"#.to_owned())],
+    );
+    assert_eq!(other.filter_criteria, Some(body["filter_criteria"].to_string()));
+    // A number that cannot be compared is refused as it is when it is tried.
+    let text = r#"{"new_image": {"a": [{"numeric": ["=", 0.1234567890123456789]}]}}"#;
+    body["filter_criteria"] = serde_json::from_str(text).unwrap();
+    let (_, faults) = read(body, &[], &[Some(text.to_owned())]);
+    assert_eq!(
+        faults.places(),
+        ["destinations[0].filter_criteria.new_image.a[0].numeric"]
     );
 }
