@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use conduit_server::{Command, Host};
 
-/// Delivers the changes of MongoDB collections to HTTP endpoints, at least once and in order per document.
+/// Delivers the changes of MongoDB collections to HTTP endpoints, EventBridge, Meilisearch and files, at least once and in
+/// order per document.
 ///
 /// Configured by the environment: MONGODB_URI, MONGODB_DATABASE, REDIS_URI and others; see the README.
 #[derive(Debug, Parser)]

@@ -27,7 +27,8 @@ const KNOWN: &str = "collection_name, primary_key, sort_key, stream_enabled, old
 
 impl CollectionConfig {
     /// Reads and checks a body. `stored` is the configuration that it replaces: each field of the key schema that is left
-    /// out stays, and a masked secret keeps its stored value.
+    /// out stays, and a masked secret keeps its stored value. `filters` are those of the destinations as they were written,
+    /// as far as that is known.
     ///
     /// # Errors
     /// Every fault of the body.
