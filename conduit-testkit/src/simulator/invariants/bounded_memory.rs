@@ -48,7 +48,19 @@ impl Invariant for BoundedMemory {
                 }
                 Ok(())
             }
-            Happening::Read { collection, end, .. } => self.check_read(seen.world, *collection, *end),
+            Happening::Read {
+                session,
+                collection,
+                end,
+            } => {
+                // One that was frozen reads on from where it was, until it knows that another has the lease: what it had
+                // committed last may never have come through, and is not known here.
+                let holder = seen.world.holder(*collection);
+                if holder.is_some_and(|holder| holder.session != *session) {
+                    return Ok(());
+                }
+                self.check_read(seen.world, *collection, *end)
+            }
             Happening::Restored { .. } => {
                 self.set_back.extend(0..seen.world.destinations.len());
                 Ok(())
