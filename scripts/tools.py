@@ -25,7 +25,7 @@ import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Tuple, Union
+from typing import Callable, Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
 import system_packages
 from processes import raise_on_signals
@@ -355,18 +355,23 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def main() -> int:
-    """Prints the path of each program asked for."""
-    wanted = sys.argv[1:]
+def print_paths(script: str, names: Iterable[str], find_by_name: Callable[[str], Path]) -> int:
+    """Prints the path of each of the names that the command line asks for."""
+    known, wanted = list(names), sys.argv[1:]
     if wanted == ["all"]:
-        wanted = list(TOOLS)
-    if not wanted or any(name not in TOOLS for name in wanted):
-        say(f"usage: python3 scripts/tools.py {'|'.join([*TOOLS, 'all'])}")
+        wanted = known
+    if not wanted or any(name not in known for name in wanted):
+        say(f"usage: python3 scripts/{script} {'|'.join([*known, 'all'])}")
         return 2
     raise_on_signals()
     for name in wanted:
-        print(find(TOOLS[name]), flush=True)
+        print(find_by_name(name), flush=True)
     return 0
+
+
+def main() -> int:
+    """Prints the path of each program asked for."""
+    return print_paths("tools.py", TOOLS, lambda name: find(TOOLS[name]))
 
 
 if __name__ == "__main__":

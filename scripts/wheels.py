@@ -10,14 +10,12 @@ project's tools folder, by pip, and checked against the SHA-256 value below.
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict
 
 import tools
-from processes import raise_on_signals
-from progress import exit_with, say
+from progress import exit_with
 
 
 @dataclass(frozen=True)
@@ -73,16 +71,7 @@ def _is_there(wheel: Wheel, place: Path) -> bool:
 
 def main() -> int:
     """Prints the path of each wheel asked for."""
-    wanted = sys.argv[1:]
-    if wanted == ["all"]:
-        wanted = list(WHEELS)
-    if not wanted or any(name not in WHEELS for name in wanted):
-        say(f"usage: python3 scripts/wheels.py {'|'.join([*WHEELS, 'all'])}")
-        return 2
-    raise_on_signals()
-    for name in wanted:
-        print(find(WHEELS[name]), flush=True)
-    return 0
+    return tools.print_paths("wheels.py", WHEELS, lambda name: find(WHEELS[name]))
 
 
 if __name__ == "__main__":

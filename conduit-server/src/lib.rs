@@ -19,8 +19,7 @@ mod server;
 mod timestamp;
 mod worker;
 
-pub use destination_type::{
-    DestinationSettings, DestinationType, DestinationTypes, Field, Format, SettingFault, SinkRequest,
-};
+pub use conduit_sinks::format::PayloadFormat;
+pub use destination_type::{DestinationSettings, DestinationType, Field, SettingFault, SinkRequest};
 pub use host::Host;
 pub use server::Command;

@@ -1,11 +1,24 @@
 //! Records as lines: one JSON object each (NDJSON).
 
-use conduit_core::RecordBatch;
+use std::time::Duration;
+
+use conduit_core::{RecordBatch, SameKey, SinkLimits};
 
 use crate::format::PayloadFormat;
 
 /// Most records of one call: each call is one write, so many records cost little more than one.
-pub(crate) const MAX_RECORDS: usize = 1000;
+const MAX_RECORDS: usize = 1000;
+
+/// What one call may hold: one at a time, its lines in their order.
+pub(crate) fn limits(timeout: Duration) -> SinkLimits {
+    SinkLimits {
+        max_records: MAX_RECORDS,
+        concurrency: 1,
+        same_key: SameKey::InOrder,
+        timeout,
+        ..SinkLimits::default()
+    }
+}
 
 /// Encodes the records of a batch, each with a line feed after it and none within.
 pub(crate) fn encode(batch: &RecordBatch, format: PayloadFormat) -> Vec<u8> {

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use conduit_core::{
     CollectionName, DestinationId, EventPattern, Filter, PatternError, Record, RecordKey, RecordType, Sink,
+    TypeFilter,
 };
+use conduit_sinks::format::PayloadFormat;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::faults::{Faults, Fields, kind_of};
 use crate::destination_type::{
-    DestinationSettings, DestinationType, DestinationTypes, Format, SettingFault, SinkRequest, field_names,
+    DestinationSettings, DestinationType, DestinationTypes, SettingFault, SinkRequest, field_names,
     read_settings,
 };
 
@@ -26,7 +28,7 @@ pub(crate) struct Destination {
     #[serde(default)]
     pub(crate) filter_criteria: Option<String>,
     pub(crate) max_retries: u32,
-    pub(crate) format: Format,
+    pub(crate) format: PayloadFormat,
     /// What its type has beside that.
     pub(crate) settings: DestinationSettings,
 }
@@ -52,14 +54,14 @@ pub(crate) struct DestinationContext<'a> {
 /// Decides which records a destination gets.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordFilter {
-    types: Vec<RecordType>,
+    types: TypeFilter,
     pattern: Option<EventPattern>,
 }
 
 impl Filter for RecordFilter {
     fn matches(&self, record: &Record) -> bool {
         let matches = |pattern: &EventPattern| Filter::matches(pattern, record);
-        self.types.contains(&record.record_type()) && self.pattern.as_ref().is_none_or(matches)
+        self.types.matches(record) && self.pattern.as_ref().is_none_or(matches)
     }
 }
 
@@ -211,7 +213,7 @@ impl Destination {
             return Ok(None);
         }
         Ok(Some(RecordFilter {
-            types: self.event_types.clone(),
+            types: TypeFilter(self.event_types.clone()),
             pattern,
         }))
     }
@@ -238,20 +240,20 @@ fn read_kind<'a>(fields: &mut Fields<'_>, types: &'a DestinationTypes) -> Option
     None
 }
 
-fn read_format(fields: &mut Fields<'_>, kind: &dyn DestinationType) -> Format {
-    match fields.string("format").as_deref() {
-        None | Some("conduit") => return Format::Conduit,
-        Some("cloudevents") if kind.takes_cloud_events() => return Format::CloudEvents,
-        Some("cloudevents") => {
+fn read_format(fields: &mut Fields<'_>, kind: &dyn DestinationType) -> PayloadFormat {
+    match fields.string("format").map(|format| format.parse()) {
+        None => return PayloadFormat::default(),
+        Some(Ok(PayloadFormat::CloudEvents)) if !kind.takes_cloud_events() => {
             let message = format!(
                 "destinations of type {:?} do not write cloudevents: leave it out",
                 kind.name()
             );
             fields.fault("format", message);
         }
-        Some(_) => fields.fault("format", "must be \"conduit\" or \"cloudevents\""),
+        Some(Ok(format)) => return format,
+        Some(Err(_)) => fields.fault("format", "must be \"conduit\" or \"cloudevents\""),
     }
-    Format::Conduit
+    PayloadFormat::default()
 }
 
 /// Reads a filter, with the text that it was written in if one of those that are known is its own.

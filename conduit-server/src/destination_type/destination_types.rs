@@ -27,7 +27,7 @@ pub(crate) struct Reach {
 
 /// The types of destinations, by name; the last of a name counts.
 #[derive(Clone, Debug)]
-pub struct DestinationTypes(Vec<Arc<dyn DestinationType>>);
+pub(crate) struct DestinationTypes(Vec<Arc<dyn DestinationType>>);
 
 impl DestinationTypes {
     /// The types that every server has.
@@ -66,8 +66,7 @@ impl DestinationTypes {
     }
 
     /// Returns the type of a name.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Arc<dyn DestinationType>> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<dyn DestinationType>> {
         self.0.iter().find(|kind| kind.name() == name)
     }
 

@@ -45,7 +45,7 @@ impl DestinationType for EventBridge {
     fn sink(&self, request: SinkRequest<'_>) -> Result<Arc<dyn Sink>, Vec<SettingFault>> {
         let settings = request.settings;
         let bus = settings.text("event_bus_name").unwrap_or_default();
-        let mut config = EventBridgeConfig::new(bus).with_format(request.format.into());
+        let mut config = EventBridgeConfig::new(bus).with_format(request.format);
         if let Some(region) = settings.text("region") {
             config = config.with_region(region);
         }

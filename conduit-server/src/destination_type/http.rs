@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use conduit_core::Sink;
 use conduit_sinks::egress::EgressPolicy;
-use conduit_sinks::http::{HttpBatch, HttpClient, HttpConfig, HttpSink};
+use conduit_sinks::http::{
+    HttpBatch, HttpClient, HttpConfig, HttpSink, MAX_BATCH_BYTES, MAX_BATCH_RECORDS, MAX_BATCH_WAIT,
+    MIN_BATCH_BYTES,
+};
 use url::Url;
 
 use super::{
@@ -13,11 +16,6 @@ use super::{
     url_of,
 };
 use crate::catalog::show_duration;
-
-const MAX_BATCH_RECORDS: u64 = 1000;
-const MIN_BATCH_BYTES: u64 = 1024;
-const MAX_BATCH_BYTES: u64 = 64 * 1024 * 1024;
-const MAX_BATCH_WAIT: Duration = Duration::from_secs(60);
 
 /// The type `http`.
 #[derive(Debug)]
@@ -61,8 +59,9 @@ impl DestinationType for Http {
             Field::group(
                 "batch",
                 vec![
-                    Field::integer("max_records", 1..=MAX_BATCH_RECORDS).or(batch.max_records),
-                    Field::integer("max_bytes", MIN_BATCH_BYTES..=MAX_BATCH_BYTES).or(batch.max_bytes),
+                    Field::integer("max_records", 1..=MAX_BATCH_RECORDS as u64).or(batch.max_records),
+                    Field::integer("max_bytes", MIN_BATCH_BYTES as u64..=MAX_BATCH_BYTES as u64)
+                        .or(batch.max_bytes),
                     Field::duration("max_wait", Duration::ZERO..=MAX_BATCH_WAIT)
                         .or(show_duration(batch.max_wait)),
                 ],
@@ -102,7 +101,7 @@ impl DestinationType for Http {
         if settings.has("batch") {
             config = config.with_batch(batch(settings));
         }
-        config = config.with_format(request.format.into());
+        config = config.with_format(request.format);
         check_egress(settings, self.egress)?;
         let sink = HttpSink::with_client(config, self.client.clone());
         Ok(Arc::new(sink.map_err(|invalid| setting_faults(&invalid))?))

@@ -27,7 +27,7 @@ impl DestinationType for Stdout {
     }
 
     fn sink(&self, request: SinkRequest<'_>) -> Result<Arc<dyn Sink>, Vec<SettingFault>> {
-        let sink = StdoutSink::new(request.format.into());
+        let sink = StdoutSink::new(request.format);
         let fault = |error| {
             vec![SettingFault::new(
                 "",
@@ -68,7 +68,7 @@ impl DestinationType for File {
             return Err(vec![SettingFault::new("type", message)]);
         };
         let config = FileConfig::new(request.settings.text("path").unwrap_or_default());
-        let sink = FileSink::new(config.with_format(request.format.into()), folder);
+        let sink = FileSink::new(config.with_format(request.format), folder);
         Ok(Arc::new(sink.map_err(|invalid| setting_faults(&invalid))?))
     }
 }

@@ -18,13 +18,12 @@ use conduit_sinks::egress::EgressPolicy;
 use conduit_sinks::format::PayloadFormat;
 use url::Url;
 
-pub use destination_types::DestinationTypes;
 pub use field::Field;
 pub use settings::DestinationSettings;
 
 use field::target_of;
 
-pub(crate) use destination_types::{Reach, check_fields, field_names, read_settings};
+pub(crate) use destination_types::{DestinationTypes, Reach, check_fields, field_names, read_settings};
 
 /// Why a destination cannot be used: which of its fields, and what is wrong with it.
 ///
@@ -48,26 +47,6 @@ impl SettingFault {
     }
 }
 
-/// How the records of a destination are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// As they are.
-    #[default]
-    Conduit,
-    /// As CloudEvents.
-    CloudEvents,
-}
-
-impl From<Format> for PayloadFormat {
-    fn from(format: Format) -> Self {
-        match format {
-            Format::Conduit => Self::Conduit,
-            Format::CloudEvents => Self::CloudEvents,
-        }
-    }
-}
-
 /// A destination to make a sink for.
 ///
 /// What its type requires, or has a default for, is asked of it; what may be missing, of its
@@ -77,7 +56,7 @@ pub struct SinkRequest<'a> {
     /// The collection whose records it gets.
     pub collection: &'a CollectionName,
     /// How they are written.
-    pub format: Format,
+    pub format: PayloadFormat,
     /// The type's own fields, read and checked as [`DestinationType::fields`] has them.
     pub settings: &'a DestinationSettings,
 }

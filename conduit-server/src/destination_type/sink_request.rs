@@ -50,7 +50,8 @@ mod tests {
     use serde_json::{Map, json};
 
     use super::*;
-    use crate::destination_type::{DestinationSettings, Format};
+    use crate::PayloadFormat;
+    use crate::destination_type::DestinationSettings;
 
     #[test]
     fn what_is_not_there_is_a_fault_that_names_it() {
@@ -61,7 +62,7 @@ mod tests {
         let collection = CollectionName::new("orders").unwrap();
         let request = SinkRequest {
             collection: &collection,
-            format: Format::Conduit,
+            format: PayloadFormat::Conduit,
             settings: &settings,
         };
         assert_eq!(request.text("address"), Ok("a:1"));

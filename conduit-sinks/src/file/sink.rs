@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use conduit_core::{Delivery, RecordBatch, SameKey, Sink, SinkError, SinkLimits};
+use conduit_core::{Delivery, RecordBatch, Sink, SinkError, SinkLimits};
 use tokio::sync::Mutex;
 use tokio::task;
 
@@ -62,13 +62,7 @@ impl FileSink {
 #[async_trait]
 impl Sink for FileSink {
     fn limits(&self) -> SinkLimits {
-        SinkLimits {
-            max_records: lines::MAX_RECORDS,
-            concurrency: 1,
-            same_key: SameKey::InOrder,
-            timeout: self.timeout,
-            ..SinkLimits::default()
-        }
+        lines::limits(self.timeout)
     }
 
     /// `file:` and the path.

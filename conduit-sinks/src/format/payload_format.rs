@@ -5,11 +5,13 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 use conduit_core::Record;
+use serde::{Deserialize, Serialize};
 
 use super::cloud_event;
 
 /// What a record looks like at its destination.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum PayloadFormat {
     /// The record as it is.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use conduit_core::{Delivery, RecordBatch, SameKey, Sink, SinkError, SinkLimits};
+use conduit_core::{Delivery, RecordBatch, Sink, SinkError, SinkLimits};
 
 use super::writer::Writer;
 use crate::format::PayloadFormat;
@@ -62,13 +62,7 @@ impl StdoutSink {
 #[async_trait]
 impl Sink for StdoutSink {
     fn limits(&self) -> SinkLimits {
-        SinkLimits {
-            max_records: lines::MAX_RECORDS,
-            concurrency: 1,
-            same_key: SameKey::InOrder,
-            timeout: self.timeout,
-            ..SinkLimits::default()
-        }
+        lines::limits(self.timeout)
     }
 
     /// `stdout`, of which a process has one.
