@@ -1,6 +1,7 @@
 //! Numbers of JSON texts, compared as numbers.
 
 use std::fmt::{self, Write};
+use std::io;
 
 /// Significant digits that a 64-bit float keeps whatever they are.
 const SAFE_DIGITS: u32 = 15;
@@ -82,11 +83,19 @@ fn exact(text: &[u8]) -> Option<f64> {
     if !value.is_finite() || value == 0.0 {
         return None;
     }
-    let mut shortest = Shortest::default();
-    write!(shortest, "{value:e}").ok()?;
-    let shortest = Digits::of(shortest.text())?;
-    let is_same = written.exponent == shortest.exponent && written.digits().eq(shortest.digits());
-    is_same.then_some(value)
+    let is_written = |shortest: &Shortest| {
+        Digits::of(shortest.text()).is_some_and(|shortest| {
+            written.exponent == shortest.exponent && written.digits().eq(shortest.digits())
+        })
+    };
+    let (mut one, mut other) = (Shortest::default(), Shortest::default());
+    write!(one, "{value:e}").ok()?;
+    if is_written(&one) {
+        return Some(value);
+    }
+    // Where two shortest forms are equally near, the writers of JSON may choose the other one.
+    serde_json::to_writer(&mut other, &value).ok()?;
+    is_written(&other).then_some(value)
 }
 
 /// The digits of a number from the first that is not zero to the last that is not zero.
@@ -144,12 +153,29 @@ impl Shortest {
     }
 }
 
+impl Shortest {
+    fn push(&mut self, text: &[u8]) -> Option<()> {
+        let end = self.length + text.len();
+        let room = self.bytes.get_mut(self.length..end)?;
+        room.copy_from_slice(text);
+        self.length = end;
+        Some(())
+    }
+}
+
 impl Write for Shortest {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = self.length + text.len();
-        let room = self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?;
-        room.copy_from_slice(text.as_bytes());
-        self.length = end;
+        self.push(text.as_bytes()).ok_or(fmt::Error)
+    }
+}
+
+impl io::Write for Shortest {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.push(text).ok_or(io::ErrorKind::WriteZero)?;
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -193,6 +219,9 @@ mod tests {
             ("0e999999999999999999999", 0.0),
             ("0.000e-7", 0.0),
             ("9007199254740992", 9_007_199_254_740_992.0),
+            // Halfway between two shortest forms.
+            ("-1439461653623433.2", -1_439_461_653_623_433.25),
+            ("-1439461653623433.3", -1_439_461_653_623_433.25),
             ("9007199254740992.000", 9_007_199_254_740_992.0),
             ("1e300", 1e300),
             ("1000000000000000000000000", 1e24),
