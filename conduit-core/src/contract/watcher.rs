@@ -58,6 +58,12 @@ impl WatchTarget {
             plain_images: false,
         }
     }
+
+    /// Whether its records are made of images that are stored with the change; else the document is looked up soon after.
+    #[must_use]
+    pub fn needs_stored_images(&self) -> bool {
+        self.images == Images::NewAndOld || !self.key_fields.is_empty()
+    }
 }
 
 /// How much one batch may bring, and how long it may take.
@@ -84,8 +90,10 @@ pub struct StreamBatch {
 
 /// A source of changes that can be watched.
 ///
-/// The engine opens one stream for each reader it needs, and opens again after every error, at the position after
-/// the last batch that it took.
+/// The engine opens streams that many subscriptions share: the targets of one either all need stored images or none does
+/// ([`WatchTarget::needs_stored_images`]). Of each kind two are open at the most, while one takes the place of another. It
+/// opens again after every error, at the position after the last batch that it took, and with other targets whenever these
+/// change.
 #[async_trait]
 pub trait Watcher: fmt::Debug + Send + Sync + 'static {
     /// Opens a stream of the changes of `targets` after `start`.

@@ -69,7 +69,7 @@ impl Subscription {
     /// Stops reading, lets calls in hand finish, and commits everything that settled, as it settles: a worker that is killed
     /// while it waits for a slow answer repeats no more than at any other time.
     pub(super) async fn finish(&mut self, deadline: Instant) -> End {
-        self.reading.stop().await;
+        self.reading.stop();
         self.loading = None;
         let dispatcher = Arc::clone(&self.dispatcher);
         let mut draining = pin!(dispatcher.drain(deadline));

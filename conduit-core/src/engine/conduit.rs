@@ -3,11 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::committer::Committer;
 use super::context::Context;
 use super::handle::{Handle, Orders};
+use super::hub::Hub;
 use super::lease_keeper::LeaseKeeper;
 use super::settings::Settings;
 use super::spec::CollectionSpec;
@@ -79,6 +82,7 @@ impl Builder {
     pub fn build(self) -> Result<Conduit, InvalidSetup> {
         super::handle::check(&self.collections)?;
         let (committer, committing) = Committer::new(Arc::clone(&self.store), self.settings.commit_interval);
+        let (hub, reading) = Hub::new(&self.watcher, self.settings.read_limits());
         let worker = WorkerIdentity::of_this_process();
         let seed = self
             .settings
@@ -89,6 +93,7 @@ impl Builder {
             watcher: self.watcher,
             store: self.store,
             committer,
+            hub,
             clock: self.clock,
             observer: self.observer,
             settings: self.settings,
@@ -102,6 +107,7 @@ impl Builder {
         Ok(Conduit {
             context,
             committing: Box::pin(committing),
+            reading,
             handle,
             orders,
         })
@@ -113,7 +119,8 @@ impl Builder {
 /// See the crate's documentation for an example.
 pub struct Conduit {
     context: Context,
-    committing: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>,
+    committing: BoxFuture<'static, ()>,
+    reading: [BoxFuture<'static, ()>; 2],
     handle: Handle,
     orders: Orders,
 }
@@ -156,6 +163,7 @@ impl Conduit {
     /// If a part that everything depends on died, which is a bug. Running again, in a new process say, loses nothing.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), EngineDied> {
         let mut committing = tokio::spawn(self.committing);
+        let mut reading: JoinSet<()> = self.reading.into_iter().collect();
         let context = Arc::new(self.context);
         let timeout = context.settings.shutdown_timeout;
         let keeper = Arc::new(LeaseKeeper::new(
@@ -173,6 +181,7 @@ impl Conduit {
             tokio::select! {
                 () = shutdown => {}
                 _ = &mut committing => died = Some(EngineDied { part: "the committing task" }),
+                _ = reading.join_next() => died = Some(EngineDied { part: "a task that reads" }),
                 _ = &mut keeping => died = Some(EngineDied { part: "the task that renews leases" }),
             }
         };
@@ -189,7 +198,10 @@ impl Conduit {
         })?;
         committing.await.map_err(|_| EngineDied {
             part: "the committing task",
-        })
+        })?;
+        // With the last subscription the hub is gone.
+        reading.join_all().await;
+        Ok(())
     }
 }
 

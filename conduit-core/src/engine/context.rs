@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::committer::Committer;
+use super::hub::Hub;
 use super::settings::Settings;
 use super::worker_identity::WorkerIdentity;
 use crate::contract::{Observer, StateStore, Watcher};
@@ -15,6 +16,7 @@ pub(crate) struct Context {
     pub(crate) watcher: Arc<dyn Watcher>,
     pub(crate) store: Arc<dyn StateStore>,
     pub(crate) committer: Committer,
+    pub(crate) hub: Hub,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) settings: Settings,

@@ -1,16 +1,16 @@
-//! Reads one subscription's records and says what each needs.
+//! Says of each record of a subscription what it needs.
 
+use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::sync::mpsc;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 
 use super::backoff::Backoff;
+use super::context::Context;
+use super::hub::{HubEvent, Intake};
 use super::spec::Filter;
-use crate::contract::{
-    BatchLimits, ProcessedId, RecordStream, StateStore, StreamBatch, WatchError, WatchErrorKind, WatchTarget,
-    Watcher,
-};
+use crate::contract::{ProcessedId, StateStore, StreamBatch, Watcher};
 use crate::value::{ClusterTime, Position, Record, SubscriptionId};
 
 /// What a record that was read needs.
@@ -24,7 +24,7 @@ pub(crate) enum Needs {
     NothingProcessed,
 }
 
-/// What the reading task tells the subscription.
+/// What the feed tells the subscription.
 #[derive(Debug)]
 pub(crate) enum FeedEvent {
     /// Records in the order of their changes, and the position after them.
@@ -52,94 +52,78 @@ pub(crate) enum Recovery {
     Over,
 }
 
-/// Reads a stream, opening it again after every failure at the place where it stopped.
+/// A batch, and which of its records were processed before.
+type Known = (StreamBatch, Vec<bool>, Recovery);
+
+/// Takes a subscription's records from the hub and judges them.
 pub(crate) struct Feed {
-    pub(crate) id: SubscriptionId,
-    pub(crate) watcher: Arc<dyn Watcher>,
-    pub(crate) store: Arc<dyn StateStore>,
-    pub(crate) target: WatchTarget,
-    pub(crate) filter: Option<Arc<dyn Filter>>,
-    pub(crate) recovery: Recovery,
-    pub(crate) limits: BatchLimits,
+    id: SubscriptionId,
+    intake: Intake,
+    watcher: Arc<dyn Watcher>,
+    store: Arc<dyn StateStore>,
+    filter: Option<Arc<dyn Filter>>,
+    recovery: Recovery,
+    /// The store is being asked for a batch.
+    asking: Option<BoxFuture<'static, Known>>,
 }
 
-/// How long to wait before asking again for what the source does not allow.
-const INVALID_WAIT: Duration = Duration::from_secs(5);
+impl fmt::Debug for Feed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
 
 impl Feed {
-    /// Reads from `position` on, until the receiver is gone or the history is lost.
-    pub(crate) async fn run(mut self, mut position: Position, events: mpsc::Sender<FeedEvent>) {
-        let mut backoff = Backoff::default();
-        loop {
-            let failure = match self
-                .watcher
-                .open(std::slice::from_ref(&self.target), &position)
-                .await
-            {
-                Ok(stream) => self.read(stream, &mut position, &mut backoff, &events).await,
-                Err(error) => Some(error),
-            };
-            let Some(error) = failure else { return };
-            let wait = match error.kind() {
-                WatchErrorKind::HistoryLost => {
-                    tracing::error!(
-                        subscription = %self.id, ?position, %error,
-                        "the source no longer has the history after the position: halted; rewind to go on"
-                    );
-                    let _ = events.send(FeedEvent::HistoryLost).await;
-                    return;
-                }
-                WatchErrorKind::Unavailable => backoff.next(),
-                WatchErrorKind::Invalid => INVALID_WAIT,
-            };
-            tracing::warn!(subscription = %self.id, %error, source = ?std::error::Error::source(&error).map(ToString::to_string), retry_in = ?wait, "the change stream failed");
-            if events
-                .send(FeedEvent::Interrupted(error.to_string()))
-                .await
-                .is_err()
-            {
-                return;
-            }
-            tokio::time::sleep(wait).await;
+    pub(crate) fn new(
+        id: SubscriptionId,
+        intake: Intake,
+        context: &Context,
+        filter: Option<Arc<dyn Filter>>,
+        recovery: Recovery,
+    ) -> Self {
+        Self {
+            id,
+            intake,
+            watcher: Arc::clone(&context.watcher),
+            store: Arc::clone(&context.store),
+            filter,
+            recovery,
+            asking: None,
         }
     }
 
-    /// Hands on batches until the stream fails; `None` if nobody listens any more.
-    async fn read(
-        &mut self,
-        mut stream: Box<dyn RecordStream>,
-        position: &mut Position,
-        backoff: &mut Backoff,
-        events: &mpsc::Sender<FeedEvent>,
-    ) -> Option<WatchError> {
+    /// Waits for what is new; `None` if nothing comes any more. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Option<FeedEvent> {
         loop {
-            let batch = match stream.next_batch(self.limits).await {
-                Ok(batch) => batch,
-                Err(error) => return Some(error),
-            };
-            if backoff.reset() {
-                tracing::info!(subscription = %self.id, "the change stream is open again");
+            if let Some(asking) = &mut self.asking {
+                let (batch, done, recovery) = asking.await;
+                self.asking = None;
+                self.recovery = recovery;
+                return Some(self.judge(batch, &done));
             }
-            let done = self.processed_before(&batch).await;
-            let StreamBatch {
-                records,
-                position: after,
-                reached_end,
-            } = batch;
-            let records = records.into_iter().enumerate().map(|(index, record)| {
-                let is_done = done.get(index) == Some(&true);
-                let needs = self.needs(&record, is_done);
-                (record, needs)
-            });
-            let records = records.collect();
-            *position = after.clone();
-            let event = FeedEvent::Batch {
-                records,
-                position: after,
-                reached_end,
-                recovery: self.recovery,
-            };
-            events.send(event).await.ok()?;
+            match self.intake.next().await? {
+                HubEvent::Batch(batch) if self.recovery == Recovery::Over => {
+                    return Some(self.judge(batch, &[]));
+                }
+                HubEvent::Batch(batch) => self.asking = Some(self.ask(batch)),
+                HubEvent::Interrupted(why) => return Some(FeedEvent::Interrupted(why.to_string())),
+                HubEvent::HistoryLost => return Some(FeedEvent::HistoryLost),
+            }
+        }
+    }
+
+    fn judge(&self, batch: StreamBatch, done: &[bool]) -> FeedEvent {
+        let records = batch.records.into_iter().enumerate().map(|(index, record)| {
+            let needs = self.needs(&record, done.get(index) == Some(&true));
+            (record, needs)
+        });
+        FeedEvent::Batch {
+            records: records.collect(),
+            position: batch.position,
+            reached_end: batch.reached_end,
+            recovery: self.recovery,
         }
     }
 
@@ -153,51 +137,60 @@ impl Feed {
         Needs::Delivery
     }
 
-    async fn begin_recovery(&mut self) -> ClusterTime {
-        let mut backoff = Backoff::default();
-        loop {
-            match self.watcher.now().await {
-                Ok(now) => {
-                    self.recovery = Recovery::Until(now);
-                    return now;
-                }
-                Err(error) => {
-                    tracing::warn!(subscription = %self.id, %error, "cannot ask the source for its time");
-                    tokio::time::sleep(backoff.next()).await;
-                }
+    /// Asks the store which records of the batch were processed, while that is worth asking.
+    fn ask(&self, batch: StreamBatch) -> BoxFuture<'static, Known> {
+        let (id, recovery) = (self.id.clone(), self.recovery);
+        let (watcher, store) = (Arc::clone(&self.watcher), Arc::clone(&self.store));
+        async move {
+            let until = match recovery {
+                Recovery::Over => return (batch, Vec::new(), recovery),
+                Recovery::Until(until) => until,
+                Recovery::Begins => present(&id, &*watcher).await,
+            };
+            let begins_after = match batch.records.first() {
+                Some(first) => first.time() > until,
+                None => batch.position.time() > until,
+            };
+            if begins_after {
+                return (batch, Vec::new(), Recovery::Over);
+            }
+            let done = processed(&id, &*store, &batch).await;
+            (batch, done, Recovery::Until(until))
+        }
+        .boxed()
+    }
+}
+
+/// The source's present time.
+async fn present(id: &SubscriptionId, watcher: &dyn Watcher) -> ClusterTime {
+    let mut backoff = Backoff::default();
+    loop {
+        match watcher.now().await {
+            Ok(now) => return now,
+            Err(error) => {
+                tracing::warn!(subscription = %id, %error, "cannot ask the source for its time");
+                tokio::time::sleep(backoff.next()).await;
             }
         }
     }
+}
 
-    /// Asks the store which records of the batch were processed, while that is worth asking.
-    async fn processed_before(&mut self, batch: &StreamBatch) -> Vec<bool> {
-        let until = match self.recovery {
-            Recovery::Over => return Vec::new(),
-            Recovery::Until(until) => until,
-            Recovery::Begins => self.begin_recovery().await,
-        };
-        if batch.records.first().is_some_and(|record| record.time() > until)
-            || (batch.records.is_empty() && batch.position.time() > until)
-        {
-            self.recovery = Recovery::Over;
-            return Vec::new();
-        }
-        if batch.records.is_empty() {
-            return Vec::new();
-        }
-        let ids: Vec<ProcessedId> = batch
-            .records
-            .iter()
-            .map(|record| ProcessedId::of(record))
-            .collect();
-        let mut backoff = Backoff::default();
-        loop {
-            match self.store.processed(&self.id, &ids).await {
-                Ok(done) => return done,
-                Err(error) => {
-                    tracing::warn!(subscription = %self.id, %error, "cannot ask which records were processed");
-                    tokio::time::sleep(backoff.next()).await;
-                }
+async fn processed(id: &SubscriptionId, store: &dyn StateStore, batch: &StreamBatch) -> Vec<bool> {
+    if batch.records.is_empty() {
+        return Vec::new();
+    }
+    let ids: Vec<ProcessedId> = batch
+        .records
+        .iter()
+        .map(|record| ProcessedId::of(record))
+        .collect();
+    let mut backoff = Backoff::default();
+    loop {
+        match store.processed(id, &ids).await {
+            Ok(done) => return done,
+            Err(error) => {
+                tracing::warn!(subscription = %id, %error, "cannot ask which records were processed");
+                tokio::time::sleep(backoff.next()).await;
             }
         }
     }

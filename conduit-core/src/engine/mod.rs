@@ -12,6 +12,7 @@ mod dead_count;
 mod draft;
 mod feed;
 mod handle;
+mod hub;
 mod in_hand;
 mod lease_keeper;
 mod letter_work;

@@ -3,29 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-
 use super::feed::{Feed, FeedEvent, Needs};
 use super::status::SubscriptionPhase;
 use super::subscription::{End, Subscription};
 use super::tracker::Arrival;
-use crate::contract::{BatchLimits, SettledAs};
+use crate::contract::SettledAs;
 use crate::delivery::Health;
 use crate::value::{Position, Record, WallTime};
 
-/// Most records of one read.
-pub(super) const MAX_READ_RECORDS: usize = 1000;
-/// How long a read waits for a first record.
-const READ_WAIT: Duration = Duration::from_secs(1);
 /// A stream that is behind by more than this is catching up.
 const CATCHING_UP_AFTER: Duration = Duration::from_secs(10);
 
-/// Whether a stream is being read.
+/// Whether records are read.
 #[derive(Debug)]
 pub(super) enum Reading {
-    /// It is; the task is the feed's.
-    On(mpsc::Receiver<FeedEvent>, JoinHandle<()>),
+    /// They are.
+    On(Feed),
     /// Not any more, and what is being sent has not settled yet.
     Leaving,
     /// Nothing but the position is kept.
@@ -38,19 +31,14 @@ impl Reading {
     /// Waits for what the feed has to tell, for ever if there is none. Cancel-safe.
     pub(super) async fn next(&mut self) -> Option<FeedEvent> {
         match self {
-            Self::On(events, _) => events.recv().await,
+            Self::On(feed) => feed.next().await,
             Self::Leaving | Self::Off | Self::Lost => std::future::pending().await,
         }
     }
 
     /// Stops reading for good.
-    pub(super) async fn stop(&mut self) {
-        if let Self::On(events, reader) = std::mem::replace(self, Self::Leaving) {
-            drop(events);
-            reader.abort();
-            // Aborting is how it ends; its streams are safe to drop.
-            let _ = reader.await;
-        }
+    pub(super) fn stop(&mut self) {
+        *self = Self::Leaving;
     }
 }
 
@@ -74,10 +62,7 @@ impl Subscription {
                     .leave_phase(SubscriptionPhase::Holding, SubscriptionPhase::CatchingUp, now);
             }
         }
-        if matches!(health, Health::Held(_))
-            && let Reading::On(_, reader) = &self.reading
-        {
-            reader.abort();
+        if matches!(health, Health::Held(_)) && matches!(self.reading, Reading::On(_)) {
             self.reading = Reading::Leaving;
             self.dispatcher.recall();
             self.status.detached();
@@ -98,23 +83,15 @@ impl Subscription {
     }
 
     fn read(&mut self) {
-        let feed = Feed {
-            id: self.id.clone(),
-            watcher: Arc::clone(&self.context.watcher),
-            store: Arc::clone(&self.context.store),
-            target: self.target.clone(),
-            filter: self.filter.clone(),
-            recovery: self.recovery,
-            limits: BatchLimits {
-                max_records: MAX_READ_RECORDS,
-                max_bytes: self.context.settings.max_read_bytes,
-                max_wait: READ_WAIT,
-            },
-        };
-        // One batch waits here while the next is being read.
-        let (events, feed_events) = mpsc::channel(1);
-        let reader = tokio::spawn(feed.run(self.tracker.position().clone(), events));
-        self.reading = Reading::On(feed_events, reader);
+        let position = self.tracker.position().clone();
+        let intake = self.context.hub.join(self.target.clone(), position);
+        self.reading = Reading::On(Feed::new(
+            self.id.clone(),
+            intake,
+            &self.context,
+            self.filter.clone(),
+            self.recovery,
+        ));
     }
 
     fn is_holding(&self) -> bool {
@@ -148,6 +125,10 @@ impl Subscription {
                 Ok(())
             }
             Some(FeedEvent::HistoryLost) => {
+                tracing::error!(
+                    subscription = %self.id, position = ?self.tracker.position(),
+                    "the source no longer has the history after the position: halted; rewind to go on"
+                );
                 self.reading = Reading::Lost;
                 self.status
                     .set_phase(SubscriptionPhase::Halted, Some("history_lost".to_owned()), now);

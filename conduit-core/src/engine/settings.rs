@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use crate::contract::BatchLimits;
+
+/// How long a read waits for a first record.
+const READ_WAIT: Duration = Duration::from_secs(1);
+
 /// Times and bounds of an engine. The defaults suit a server with a few hundred subscriptions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -13,7 +18,11 @@ pub struct Settings {
     pub max_in_flight_records: usize,
     /// Most bytes of unsettled records of a subscription in memory, but for a single larger one. Default 16 MiB.
     pub max_in_flight_bytes: usize,
-    /// Most bytes of one read of a stream, but for a single larger record; two reads wait at most. Default 4 MiB.
+    /// Most records of one read of a stream. No further read is handed to a subscription for which so many wait already.
+    /// Default 1,000.
+    pub max_read_records: usize,
+    /// Most bytes of one read of a stream, but for a single larger record. No further read is handed to a subscription for
+    /// which so many wait already. Default 4 MiB.
     pub max_read_bytes: usize,
     /// Most bytes of waiting records that a subscription has loaded to send them again, but for one record of each call.
     /// Default 16 MiB.
@@ -34,6 +43,17 @@ pub struct Settings {
     pub seed: Option<u64>,
 }
 
+impl Settings {
+    /// How much is read at a time.
+    pub(super) fn read_limits(&self) -> BatchLimits {
+        BatchLimits {
+            max_records: self.max_read_records,
+            max_bytes: self.max_read_bytes,
+            max_wait: READ_WAIT,
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -41,6 +61,7 @@ impl Default for Settings {
             shutdown_timeout: Duration::from_secs(30),
             max_in_flight_records: 4096,
             max_in_flight_bytes: 16 * 1024 * 1024,
+            max_read_records: 1000,
             max_read_bytes: 4 * 1024 * 1024,
             max_retry_bytes: 16 * 1024 * 1024,
             max_ahead: 20_000,

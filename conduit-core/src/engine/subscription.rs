@@ -16,7 +16,7 @@ use super::draft::{Attempts, Draft};
 use super::feed::Recovery;
 use super::in_hand::{InHand, Progress, Retry};
 use super::letter_work::LetterWork;
-use super::reading::{MAX_READ_RECORDS, Reading};
+use super::reading::Reading;
 use super::retry_queue::{Load, RetryQueue};
 use super::spec::{Filter, SubscriptionSpec};
 use super::status::{StatusCell, SubscriptionPhase};
@@ -132,7 +132,7 @@ impl Subscription {
         }
         let gate = Arc::new(Gate::new(Arc::clone(&guard)));
         // Room for more than is ever submitted, so that submitting never waits.
-        let room = 2 * (settings.max_in_flight_records + MAX_READ_RECORDS) + 100_000;
+        let room = 2 * (settings.max_in_flight_records + settings.read_limits().max_records) + 100_000;
         let lanes = Lanes::start(
             Arc::clone(&spec.sink),
             (gate, Arc::clone(&endpoint)),
@@ -241,7 +241,7 @@ impl Subscription {
                 break end;
             }
         };
-        self.reading.stop().await;
+        self.reading.stop();
         // Nothing of it may still be in hand when somebody starts again.
         self.dispatcher.drain(Instant::now()).await;
         match end {

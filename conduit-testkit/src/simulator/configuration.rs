@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 
 use conduit_core::{
-    ClusterTime, CollectionSpec, RecordType, SinkLimits, SubscriptionSpec, TypeFilter, WatchTarget,
+    ClusterTime, CollectionSpec, Images, RecordType, SinkLimits, SubscriptionSpec, TypeFilter, WatchTarget,
 };
 
 use super::endpoint::Endpoint;
@@ -103,7 +103,17 @@ impl Configuration {
     pub(super) fn specs(&self, session: Session) -> Vec<CollectionSpec> {
         let collections = (0..self.suspended.len()).filter(|collection| !self.suspended[*collection]);
         let spec = |collection| {
-            let spec = CollectionSpec::new(WatchTarget::new(names::collection(collection)));
+            // The last collections are read by a stream of their own.
+            let images = if collection < 2 {
+                Images::New
+            } else {
+                Images::NewAndOld
+            };
+            let target = WatchTarget {
+                images,
+                ..WatchTarget::new(names::collection(collection))
+            };
+            let spec = CollectionSpec::new(target);
             let destinations = self.destinations.iter().enumerate();
             destinations
                 .filter(|(_, configured)| configured.plan.collection == collection)

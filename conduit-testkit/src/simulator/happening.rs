@@ -63,14 +63,12 @@ pub(super) enum Happening {
         /// How many.
         max_retries: u32,
     },
-    /// A worker read records up to this number (not included) of a collection.
+    /// A worker read records of a collection.
     Read {
-        /// By whom.
-        session: Session,
         /// The collection.
         collection: usize,
-        /// One more than the last record's number.
-        end: usize,
+        /// How many of the records that it read, these included, the worker still has in memory.
+        held: usize,
     },
     /// A call was made.
     Sent {

@@ -60,8 +60,6 @@ pub(super) struct Plan {
     pub(super) workers: usize,
     pub(super) store: LinkFaults,
     pub(super) source: LinkFaults,
-    /// Most records that one read brings.
-    pub(super) max_read: usize,
     pub(super) max_step: Duration,
     /// What happens when, in order.
     pub(super) events: Vec<(Duration, Event)>,
@@ -73,9 +71,9 @@ impl Plan {
     /// Makes the plan of a seed.
     pub(super) fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let collections = rng.usize(1..=2);
+        let collections = one_of(&[1, 1, 2, 2, 3, 4], &mut rng);
         let is_tight = rng.u32(0..10) < 2;
-        let count = collections.max(rng.usize(1..=3));
+        let count = collections.max(rng.usize(1..=4));
         let destinations = (0..count)
             .map(|index| {
                 let collection = if index < collections {
@@ -94,11 +92,6 @@ impl Plan {
             workers: rng.usize(1..=2),
             store: link(&mut rng, 60),
             source: link(&mut rng, 40),
-            max_read: if is_tight {
-                rng.usize(2..=8)
-            } else {
-                rng.usize(1..=60)
-            },
             max_step: Duration::from_millis(rng.u64(20..=200)).min(MAX_STEP),
             events: Vec::new(),
             calm: Duration::from_secs(rng.u64(8..=35)),
@@ -124,9 +117,11 @@ fn settings(seed: u64, is_tight: bool, rng: &mut Rng) -> Settings {
         shutdown_timeout: Duration::from_secs(one_of(&[1, 5, 30], rng)),
         commit_interval: Duration::from_millis(one_of(&[10, 50, 50, 300], rng)),
         seed: Some(seed),
+        max_read_records: rng.usize(1..=60),
         ..Settings::default()
     };
     if is_tight {
+        settings.max_read_records = rng.usize(2..=8);
         settings.max_in_flight_records = rng.usize(4..=16);
         settings.max_ahead = rng.usize(8..=24);
         settings.max_waiting_records = rng.usize(4..=16);

@@ -36,7 +36,7 @@ impl Referee {
             Box::new(DuplicatesOnlyWhereAllowed::default()),
             Box::new(EveryRetryEnds::default()),
             Box::new(NothingDeadDuringAHold::default()),
-            Box::new(BoundedMemory::default()),
+            Box::new(BoundedMemory),
             Box::new(NothingSentWithoutTheLease::default()),
         ];
         Self {

@@ -284,12 +284,7 @@ impl Simulation {
         }
         let session = self.sessions;
         self.sessions += 1;
-        let watcher = SourceLink::new(
-            Arc::clone(&self.source),
-            session,
-            (self.plan.source, self.plan.max_read),
-            self.rng.u64(..),
-        );
+        let watcher = SourceLink::new(Arc::clone(&self.source), self.plan.source, self.rng.u64(..));
         let store = StoreLink::new(
             Arc::clone(&self.store),
             session,

@@ -1,7 +1,8 @@
 //! The source of a simulated world: a history of changes, and how workers read it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,7 +15,7 @@ use tokio::sync::Notify;
 
 use super::clock::WorldClock;
 use super::event::Change;
-use super::happening::{Happening, Session};
+use super::happening::Happening;
 use super::journal::Journal;
 use super::names;
 use super::plan::LinkFaults;
@@ -165,25 +166,21 @@ impl Source {
 #[derive(Debug)]
 pub(super) struct SourceLink {
     source: Arc<Source>,
-    session: Session,
     faults: LinkFaults,
-    max_read: usize,
+    held: Held,
     rng: Mutex<Rng>,
 }
 
+/// What a worker has read of each collection and may still have in memory.
+type Held = Arc<Mutex<BTreeMap<usize, Vec<Weak<Record>>>>>;
+
 impl SourceLink {
-    pub(super) fn new(
-        source: Arc<Source>,
-        session: Session,
-        (faults, max_read): (LinkFaults, usize),
-        seed: u64,
-    ) -> Self {
+    pub(super) fn new(source: Arc<Source>, faults: LinkFaults, seed: u64) -> Self {
         let rng = Mutex::new(Rng::with_seed(seed));
         Self {
             source,
-            session,
             faults,
-            max_read,
+            held: Held::default(),
             rng,
         }
     }
@@ -203,9 +200,8 @@ impl Watcher for SourceLink {
         let mut rng = self.roll();
         let mut stream = SimulatedStream {
             source: Arc::clone(&self.source),
-            session: self.session,
             faults: self.faults,
-            max_read: self.max_read,
+            held: Arc::clone(&self.held),
             targets: targets.iter().map(|target| target.collection.clone()).collect(),
             position: start.clone(),
             next: 0,
@@ -227,9 +223,8 @@ impl Watcher for SourceLink {
 
 struct SimulatedStream {
     source: Arc<Source>,
-    session: Session,
     faults: LinkFaults,
-    max_read: usize,
+    held: Held,
     targets: Vec<CollectionName>,
     position: Position,
     next: usize,
@@ -256,6 +251,24 @@ impl SimulatedStream {
         Ok(())
     }
 
+    /// Notes what was read of each collection.
+    fn note_read(&self, records: &[Arc<Record>]) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut read = BTreeSet::new();
+        for record in records {
+            if let Some(collection) = names::number_of_collection(record.collection()) {
+                held.entry(collection).or_default().push(Arc::downgrade(record));
+                read.insert(collection);
+            }
+        }
+        for collection in read {
+            let of_collection = held.entry(collection).or_default();
+            of_collection.retain(|record| record.strong_count() > 0);
+            let held = of_collection.len();
+            self.source.journal.note(Happening::Read { collection, held });
+        }
+    }
+
     fn take(&mut self, max_records: usize) -> Vec<Arc<Record>> {
         let source = Arc::clone(&self.source);
         let history = source.history();
@@ -270,7 +283,8 @@ impl SimulatedStream {
                 continue;
             }
             if self.targets.contains(record.collection()) {
-                taken.push(Arc::clone(record));
+                // One of its own for each reader, so that it is known how long that one keeps it.
+                taken.push(Arc::new(Record::clone(record)));
             }
         }
         taken
@@ -286,19 +300,11 @@ impl RecordStream for SimulatedStream {
         loop {
             // Asked for before looking, so that nothing that is written meanwhile is missed.
             let grown = source.grown.notified();
-            let most = self.rng.usize(1..=self.max_read).min(limits.max_records);
+            let most = self.rng.usize(1..=limits.max_records);
             let records = self.take(most);
             let reached_end = self.next >= source.history().records.len();
+            self.note_read(&records);
             if let Some(last) = records.last() {
-                if let Some(collection) = names::number_of_collection(last.collection()) {
-                    let (session, end) = (self.session, names::number_of(last) + 1);
-                    let read = Happening::Read {
-                        session,
-                        collection,
-                        end,
-                    };
-                    source.journal.note(read);
-                }
                 self.position =
                     Position::after(last.time(), last.sequence().token(), Arc::clone(&source.identity));
             } else if tokio::time::Instant::now() < deadline {

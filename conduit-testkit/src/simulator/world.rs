@@ -66,7 +66,6 @@ pub(super) struct Holder {
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) settings: Settings,
-    pub(super) max_read: usize,
     pub(super) records: Vec<Arc<Record>>,
     pub(super) lives: Vec<Life>,
     pub(super) destinations: Vec<Destination>,
@@ -90,7 +89,6 @@ impl World {
         };
         Self {
             settings: plan.settings.clone(),
-            max_read: plan.max_read,
             records: Vec::new(),
             lives: Vec::new(),
             destinations: plan.destinations.iter().map(destination).collect(),

@@ -1,7 +1,5 @@
 //! What is in hand, read ahead and waiting stays within its bounds.
 
-use std::collections::HashSet;
-
 use super::super::happening::Happening;
 use super::super::names;
 use super::super::violation::Violation;
@@ -13,10 +11,7 @@ const NAME: &str = "bounded memory";
 /// No more calls at once and no more records in a call than the destination takes; no more waiting and no more read ahead
 /// than the settings allow, but for what was on its way when the bound was reached.
 #[derive(Debug, Default)]
-pub(in super::super) struct BoundedMemory {
-    /// Destinations whose position the store has set back while somebody reads on from where it was.
-    set_back: HashSet<usize>,
-}
+pub(in super::super) struct BoundedMemory;
 
 impl Invariant for BoundedMemory {
     fn check(&mut self, seen: &Observation<'_>) -> Result<(), Violation> {
@@ -48,87 +43,39 @@ impl Invariant for BoundedMemory {
                 }
                 Ok(())
             }
-            Happening::Read {
-                session,
-                collection,
-                end,
-            } => {
-                // One that was frozen reads on from where it was, until it knows that another has the lease: what it had
-                // committed last may never have come through, and is not known here.
-                let holder = seen.world.holder(*collection);
-                if holder.is_some_and(|holder| holder.session != *session) {
-                    return Ok(());
-                }
-                self.check_read(seen.world, *collection, *end)
-            }
-            Happening::Restored { .. } => {
-                self.set_back.extend(0..seen.world.destinations.len());
-                Ok(())
-            }
-            Happening::Loaded { destination, .. } => {
-                self.set_back.remove(destination);
-                Ok(())
-            }
+            Happening::Read { collection, held } => check_held(seen.world, *collection, *held),
             _ => Ok(()),
         }
     }
 }
 
-impl BoundedMemory {
-    /// Streams are not told apart by destination, so the one that is farthest counts.
-    fn check_read(&self, world: &World, collection: usize, end: usize) -> Result<(), Violation> {
-        let settings = &world.settings;
-        let batches = world.max_read + 1;
-        // The tracker's bound; what its position has passed and the draft, or the commit in flight, still holds; and the
-        // batches that are read while it is full.
-        let most = 3 * (settings.max_ahead + settings.max_in_flight_records + batches) + 3 * batches;
-        if end <= most {
-            return Ok(());
-        }
-        let of_collection = world
-            .destinations
-            .iter()
-            .enumerate()
-            .filter(|(_, destination)| destination.plan.collection == collection);
-        let mut least = None;
-        for (number, destination) in of_collection {
-            let Some(progress) = &destination.shelf.progress else {
-                return Ok(());
-            };
-            if self.set_back.contains(&number) {
-                return Ok(());
-            }
-            let shelf = &destination.shelf;
-            // What the store knows as settled takes no memory when it is read again.
-            let is_ahead = |record: &&usize| {
-                let contents = &world.records[**record];
-                **record < end
-                    && !shelf.delivered.contains(record)
-                    && !shelf.dead.contains(record)
-                    && !shelf.waits(**record)
-                    && !progress.position.covers(contents.time(), contents.sequence())
-                    && world.is_wanted(number, progress.life, **record)
-            };
-            let ahead = world.of_collection(collection).iter().filter(is_ahead).count();
-            least = Some(least.map_or(ahead, |least: usize| least.min(ahead)));
-        }
-        match least {
-            Some(ahead) if ahead > most => Err(Violation {
-                invariant: NAME,
-                message: format!(
-                    "{ahead} records of c{collection} are read ahead of the position, {most} are the most"
-                ),
-                destination: None,
-            }),
-            _ => Ok(()),
-        }
+/// Of each destination in memory: what is unsettled; what is settled and in the draft or in the commit in flight; what
+/// waits and is not in the store yet; the batches that are in its queue, being judged, and waiting at the hub.
+fn check_held(world: &World, collection: usize, held: usize) -> Result<(), Violation> {
+    let settings = &world.settings;
+    let batch = settings.max_read_records + 1;
+    let settling = settings.max_ahead + settings.max_in_flight_records + batch;
+    let of_each = 3 * settling + settings.max_waiting_records + 4 * batch;
+    let destinations = world.destinations.iter();
+    let count = destinations
+        .filter(|destination| destination.plan.collection == collection)
+        .count();
+    // The batch that has just been read is nobody's yet.
+    let most = count * of_each + batch;
+    if held > most {
+        return Err(Violation {
+            invariant: NAME,
+            message: format!("{held} records of c{collection} are in memory, {most} are the most"),
+            destination: None,
+        });
     }
+    Ok(())
 }
 
 fn check_waiting(world: &World, destination: usize, waiting: u64) -> Result<(), Violation> {
     let settings = &world.settings;
     // Everything unsettled may come to wait, and a batch is admitted as a whole.
-    let most = settings.max_waiting_records + settings.max_in_flight_records + world.max_read + 1;
+    let most = settings.max_waiting_records + settings.max_in_flight_records + settings.max_read_records + 1;
     if waiting > most as u64 {
         let message = format!("{waiting} records wait, {most} are the most");
         return Err(Violation::at(NAME, destination, message));

@@ -1,0 +1,241 @@
+//! What waits between a group and one of its subscriptions.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::contract::StreamBatch;
+
+/// What a group tells a subscription.
+#[derive(Debug)]
+pub(crate) enum HubEvent {
+    /// The subscription's records of a batch, and the position after them; perhaps no records, but a newer position.
+    Batch(StreamBatch),
+    /// The stream failed and will be opened again; the message says why.
+    Interrupted(Arc<str>),
+    /// The history after the position is gone. Nothing more comes.
+    HistoryLost,
+}
+
+/// Wakes a group when something changed for it outside.
+#[derive(Debug, Default)]
+pub(super) struct Wake {
+    notify: Notify,
+    /// Whether a subscription went since it was last asked.
+    has_left: AtomicBool,
+}
+
+impl Wake {
+    /// Waits until something changed; what changed before the call counts.
+    pub(super) async fn woken(&self) {
+        self.notify.notified().await;
+    }
+
+    /// Whether a subscription went since the last call.
+    pub(super) fn take_left(&self) -> bool {
+        self.has_left.swap(false, Ordering::AcqRel)
+    }
+}
+
+/// How much may wait in a queue before no further batch is taken.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) records: usize,
+    pub(super) bytes: usize,
+}
+
+#[derive(Debug)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    filled: Notify,
+    wake: Arc<Wake>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    events: VecDeque<HubEvent>,
+    records: usize,
+    bytes: usize,
+    /// The group wants to know when there is room.
+    wants_room: bool,
+    is_closed: bool,
+}
+
+impl Waiting {
+    fn count(&mut self, batch: &StreamBatch) {
+        self.records += batch.records.len();
+        self.bytes += size(batch);
+    }
+
+    fn discount(&mut self, batch: &StreamBatch) {
+        self.records -= batch.records.len();
+        self.bytes -= size(batch);
+    }
+}
+
+fn size(batch: &StreamBatch) -> usize {
+    batch.records.iter().map(|record| record.size()).sum()
+}
+
+/// A group's end of a queue.
+#[derive(Debug)]
+pub(super) struct Queue {
+    shared: Arc<Shared>,
+    bounds: Bounds,
+}
+
+/// A subscription's end of its queue. Dropping it ends the membership.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    shared: Arc<Shared>,
+}
+
+/// Makes both ends.
+pub(super) fn queue(bounds: Bounds, wake: Arc<Wake>) -> (Queue, Intake) {
+    let shared = Arc::new(Shared {
+        waiting: Mutex::default(),
+        filled: Notify::new(),
+        wake,
+    });
+    let intake = Intake {
+        shared: Arc::clone(&shared),
+    };
+    (Queue { shared, bounds }, intake)
+}
+
+impl Shared {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing panics while the lock is held.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    /// Whether nobody takes anything any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.shared.waiting().is_closed
+    }
+
+    /// Whether a batch, of whatever size, may be put in. If not, the group is woken when it may.
+    pub(super) fn has_room(&self) -> bool {
+        let mut waiting = self.shared.waiting();
+        let has_room = waiting.records < self.bounds.records && waiting.bytes < self.bounds.bytes;
+        waiting.wants_room |= !has_room;
+        has_room
+    }
+
+    /// Whether everything was taken. If not, the group is woken when it is.
+    pub(super) fn is_empty(&self) -> bool {
+        let mut waiting = self.shared.waiting();
+        let is_empty = waiting.records == 0;
+        waiting.wants_room |= !is_empty;
+        is_empty
+    }
+
+    /// Puts an event in. A position that nobody has heard of yet is replaced by a newer one.
+    pub(super) fn put(&self, event: HubEvent) {
+        let mut waiting = self.shared.waiting();
+        if waiting.is_closed {
+            return;
+        }
+        if let HubEvent::Batch(batch) = &event {
+            waiting.count(batch);
+            if let Some(HubEvent::Batch(last)) = waiting.events.back()
+                && last.records.is_empty()
+            {
+                waiting.events.pop_back();
+            }
+        }
+        waiting.events.push_back(event);
+        drop(waiting);
+        self.shared.filled.notify_one();
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.shared.waiting().is_closed = true;
+        self.shared.filled.notify_one();
+    }
+}
+
+impl Intake {
+    /// Waits for the next event; `None` once the group has ended and everything was taken. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Option<HubEvent> {
+        loop {
+            {
+                let mut waiting = self.shared.waiting();
+                if let Some(event) = waiting.events.pop_front() {
+                    if let HubEvent::Batch(batch) = &event {
+                        waiting.discount(batch);
+                    }
+                    // The group looks for itself whether this is enough.
+                    if std::mem::take(&mut waiting.wants_room) {
+                        self.shared.wake.notify.notify_one();
+                    }
+                    return Some(event);
+                }
+                if waiting.is_closed {
+                    return None;
+                }
+            }
+            self.shared.filled.notified().await;
+        }
+    }
+}
+
+impl Drop for Intake {
+    fn drop(&mut self) {
+        {
+            let mut waiting = self.shared.waiting();
+            waiting.is_closed = true;
+            waiting.events = VecDeque::new();
+        }
+        self.shared.wake.has_left.store(true, Ordering::Release);
+        self.shared.wake.notify.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::{ClusterTime, Position};
+
+    fn empty(seconds: u32) -> HubEvent {
+        HubEvent::Batch(StreamBatch {
+            records: Vec::new(),
+            position: Position::at_time(ClusterTime::new(seconds, 0)),
+            reached_end: true,
+        })
+    }
+
+    #[tokio::test]
+    async fn a_newer_position_takes_the_place_of_one_that_nobody_heard_of() {
+        let bounds = Bounds { records: 1, bytes: 1 };
+        let (queue, mut intake) = queue(bounds, Arc::default());
+        for seconds in 1..4 {
+            queue.put(empty(seconds));
+        }
+        let Some(HubEvent::Batch(batch)) = intake.next().await else {
+            panic!("a batch was put in");
+        };
+        assert_eq!(batch.position.time(), ClusterTime::new(3, 0));
+        queue.put(HubEvent::HistoryLost);
+        drop(queue);
+        assert!(matches!(intake.next().await, Some(HubEvent::HistoryLost)));
+        assert!(intake.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_subscription_that_goes_wakes_the_group() {
+        let wake = Arc::new(Wake::default());
+        let bounds = Bounds { records: 1, bytes: 1 };
+        let (queue, intake) = queue(bounds, Arc::clone(&wake));
+        assert!(!wake.take_left() && !queue.is_closed());
+        drop(intake);
+        wake.woken().await;
+        assert!(wake.take_left() && queue.is_closed());
+    }
+}
