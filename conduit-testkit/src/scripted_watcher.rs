@@ -49,6 +49,8 @@ struct History {
     open_errors: Vec<WatchError>,
     read_errors: Vec<WatchError>,
     opened: usize,
+    open: usize,
+    most_open: usize,
 }
 
 impl ScriptedWatcher {
@@ -148,6 +150,18 @@ impl ScriptedWatcher {
         self.history().opened
     }
 
+    /// Returns how many streams are open.
+    #[must_use]
+    pub fn open_streams(&self) -> usize {
+        self.history().open
+    }
+
+    /// Returns how many streams were open at the same time, at most.
+    #[must_use]
+    pub fn most_open_streams(&self) -> usize {
+        self.history().most_open
+    }
+
     fn position_of(&self, record: &Record) -> Position {
         Position::after(
             record.time(),
@@ -222,6 +236,8 @@ impl Watcher for ScriptedWatcher {
             ));
         }
         history.opened += 1;
+        history.open += 1;
+        history.most_open = history.most_open.max(history.open);
         Ok(Box::new(ScriptedStream {
             watcher: self.clone(),
             targets: targets.iter().map(|target| target.collection.clone()).collect(),
@@ -242,6 +258,12 @@ struct ScriptedStream {
     targets: Vec<CollectionName>,
     position: Position,
     next: usize,
+}
+
+impl Drop for ScriptedStream {
+    fn drop(&mut self) {
+        self.watcher.history().open -= 1;
+    }
 }
 
 impl ScriptedStream {

@@ -12,6 +12,7 @@ mod batches;
 mod configuration;
 mod dead_letters;
 mod hold;
+mod hub;
 mod interleavings;
 mod lost_answers;
 mod one_server;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use conduit_core::{
-    CollectionName, Commit, Lease, LetterSelection, OpenRequest, Opened, ProcessedId, QueueLengths, RetryId,
-    StateError, StateStore, StoredLetter, SubscriptionId, SubscriptionStart, SubscriptionState,
+    CollectionName, Commit, Lease, LetterSelection, OpenRequest, Opened, ProcessedId, QueueLengths, Record,
+    RetryId, StateError, StateStore, StoredLetter, SubscriptionId, SubscriptionStart, SubscriptionState,
     WaitingRecord,
 };
 use conduit_state::MemoryStore;
@@ -319,8 +319,9 @@ impl StateStore for StoreLink {
             Ok(passage) => passage,
             Err(error) => return unavailable(&error),
         };
-        let answers = self.server.store().commit(commits).await;
-        for (commit, answer) in commits.iter().zip(&answers) {
+        let sent: Vec<Commit> = commits.iter().map(over_the_wire).collect();
+        let answers = self.server.store().commit(&sent).await;
+        for (commit, answer) in sent.iter().zip(&answers) {
             self.note_commit(commit, answer);
         }
         match self.come_back(passage).await {
@@ -402,4 +403,17 @@ impl StateStore for StoreLink {
     async fn ping(&self) -> Result<(), StateError> {
         self.go().await.map(drop)
     }
+}
+
+/// The commit as a server has it: records of its own, so that what a worker has in memory can be told from it.
+fn over_the_wire(commit: &Commit) -> Commit {
+    let mut commit = commit.clone();
+    let parked = commit
+        .parked
+        .iter_mut()
+        .filter_map(|parked| parked.record.as_mut());
+    for record in parked.chain(commit.dead.iter_mut().map(|letter| &mut letter.record)) {
+        *record = Arc::new(Record::clone(record));
+    }
+    commit
 }
