@@ -1,6 +1,9 @@
 //! A change stream's cursor on the server.
 
+use std::sync::Arc;
+
 use bson::RawDocumentBuf;
+use conduit_core::StreamIdentity;
 use futures_util::StreamExt;
 use mongodb::Database;
 use mongodb::error::Error;
@@ -16,6 +19,7 @@ use super::start::Start;
 pub(super) struct EventCursor {
     cursor: RawBatchCursor,
     demand: Demand,
+    identity: Arc<StreamIdentity>,
     is_first: bool,
 }
 
@@ -25,6 +29,7 @@ impl EventCursor {
         shape: &StreamShape,
         start: &Start,
         demand: Demand,
+        identity: Arc<StreamIdentity>,
         settings: &StreamSettings,
     ) -> Result<Self, Error> {
         let command: RawDocumentBuf = shape.command(start, demand);
@@ -38,6 +43,7 @@ impl EventCursor {
         Ok(Self {
             cursor,
             demand,
+            identity,
             is_first: true,
         })
     }
@@ -46,6 +52,6 @@ impl EventCursor {
     pub(super) async fn next(&mut self) -> Option<Result<Reply, Error>> {
         let batch = self.cursor.next().await?;
         let is_first = std::mem::replace(&mut self.is_first, false);
-        Some(batch.map(|batch| Reply::new(batch, is_first, self.demand)))
+        Some(batch.map(|batch| Reply::new(batch, is_first, self.demand, Arc::clone(&self.identity))))
     }
 }

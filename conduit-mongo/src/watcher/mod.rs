@@ -4,7 +4,9 @@ mod cursor;
 mod demand;
 mod error;
 mod event;
+mod listing;
 mod mongo_watcher;
+mod name_match;
 mod reader;
 mod reply;
 mod settings;
@@ -13,6 +15,7 @@ mod source;
 mod start;
 mod stream;
 mod token;
+mod traffic;
 mod transcoder;
 
 pub use mongo_watcher::MongoWatcher;

@@ -1,6 +1,7 @@
 //! Watches the collections of one MongoDB database.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bson::doc;
@@ -13,6 +14,7 @@ use super::reader::{OpenGauge, Reader};
 use super::settings::StreamSettings;
 use super::shape::StreamShape;
 use super::stream::MongoStream;
+use super::traffic::Traffic;
 use super::transcoder::Transcoder;
 
 /// Watches the collections of one database through change streams.
@@ -21,6 +23,11 @@ use super::transcoder::Transcoder;
 /// the server reads its oplog once for every change stream. The database's client needs the actions `find`
 /// and `changeStream` on the database, and a replica set or sharded cluster of MongoDB 4.4 or newer; targets
 /// with old images or key fields need 6.0.
+///
+/// A stream of more than 20 collections is matched by the names that are not wanted where those are fewer. This
+/// needs the action `listCollections` too, without which the match is on the wanted names, however many. It is
+/// renewed when most of what comes is of collections that appeared since; positions from then on have another
+/// identity.
 ///
 /// A change that the server cannot send, since its event would be larger than 16 MB, and one that cannot be
 /// decoded come as records without images, marked by [`Record::with_fault`](conduit_core::Record::with_fault).
@@ -88,14 +95,22 @@ impl Watcher for MongoWatcher {
         let (replies, receiver) = mpsc::channel(1);
         let (opened, answer) = oneshot::channel();
         let (database, settings) = (self.database.clone(), self.settings.clone());
-        let reader = Reader::new(database, shape, settings, replies, start.clone());
+        let traffic = Arc::<Traffic>::default();
+        let reader = Reader::new(
+            database,
+            shape,
+            settings,
+            replies,
+            Arc::clone(&traffic),
+            start.clone(),
+        );
         // Ends by itself once its channel is closed; `closed` waits for it.
         tokio::spawn(reader.run(opened, OpenGauge::new(&self.open)));
         let identity = answer
             .await
             .map_err(|_| WatchError::unavailable("the change stream's reader has ended"))??;
         let transcoder = Transcoder::new(self.database.name(), targets);
-        let stream = MongoStream::new(receiver, transcoder, identity, start);
+        let stream = MongoStream::new(receiver, transcoder, traffic, identity, start);
         Ok(Box::new(stream))
     }
 

@@ -10,11 +10,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::cursor::EventCursor;
 use super::demand::{Contents, Demand};
 use super::error::{Phase, is_event_too_large, is_token_refused, watch_error};
+use super::listing::list_collections;
 use super::reply::Reply;
 use super::settings::StreamSettings;
 use super::shape::StreamShape;
 use super::source::{is_other_cluster, source_identity};
 use super::start::Start;
+use super::traffic::Traffic;
 
 /// Opens a cursor and reads it until nobody wants its replies.
 ///
@@ -31,6 +33,7 @@ pub(super) struct Reader {
     shape: StreamShape,
     settings: StreamSettings,
     replies: mpsc::Sender<Result<Reply, WatchError>>,
+    traffic: Arc<Traffic>,
     /// After the last reply that was sent.
     position: Position,
     identity: Arc<StreamIdentity>,
@@ -58,6 +61,7 @@ impl Reader {
         shape: StreamShape,
         settings: StreamSettings,
         replies: mpsc::Sender<Result<Reply, WatchError>>,
+        traffic: Arc<Traffic>,
         position: Position,
     ) -> Self {
         Self {
@@ -65,6 +69,7 @@ impl Reader {
             shape,
             settings,
             replies,
+            traffic,
             position,
             identity: Arc::default(),
         }
@@ -102,10 +107,27 @@ impl Reader {
                 "the position belongs to another cluster ({known}) than the one that is connected ({source})"
             ))));
         }
-        let start = self.shape.start(&self.position, &source);
-        let options = self.shape.fingerprint();
+        let shape = self.cheapest_shape(Phase::Opening).await?;
+        self.take(shape, source);
+        self.open_or(self.shape.start(&self.position, &self.identity.source))
+            .await
+    }
+
+    /// The shape with the match that is cheapest to the server now.
+    async fn cheapest_shape(&self, phase: Phase) -> Result<StreamShape, Stop> {
+        if !self.shape.depends_on_others() {
+            return Ok(self.shape.clone());
+        }
+        let existing = list_collections(&self.database).await;
+        Ok(self
+            .shape
+            .among(existing.map_err(|error| Stop::Failed(watch_error(&error, phase)))?))
+    }
+
+    fn take(&mut self, shape: StreamShape, source: String) {
+        let options = shape.fingerprint();
+        self.shape = shape;
         self.identity = Arc::new(StreamIdentity { source, options });
-        self.open_or(start).await
     }
 
     /// Opens a stream as the settings say, or at its fallback if its token is refused.
@@ -131,7 +153,16 @@ impl Reader {
     }
 
     async fn open(&self, start: &Start, demand: Demand) -> Result<EventCursor, Error> {
-        EventCursor::open(&self.database, &self.shape, start, demand, &self.settings).await
+        let identity = Arc::clone(&self.identity);
+        EventCursor::open(
+            &self.database,
+            &self.shape,
+            start,
+            demand,
+            identity,
+            &self.settings,
+        )
+        .await
     }
 
     /// Reads until an error, or until nobody wants replies, passing changes that are too large.
@@ -181,7 +212,31 @@ impl Reader {
             if let Err(stop) = self.send(reply).await {
                 return stop;
             }
+            match self.renew().await {
+                Ok(Some(renewed)) => opened = renewed,
+                Ok(None) => {}
+                Err(stop) => return stop,
+            }
         }
+    }
+
+    /// Opens a stream with another match in place of this one, if most of what it brought was not wanted.
+    ///
+    /// It is opened at the position's time. Its replies are of another identity, by which whoever takes them knows
+    /// to leave out what they have already.
+    async fn renew(&mut self) -> Result<Option<Opened>, Stop> {
+        if !self.shape.lets_others_through() || !self.traffic.take_mostly_unwanted() {
+            return Ok(None);
+        }
+        let shape = self.cheapest_shape(Phase::Reading).await?;
+        if shape == self.shape {
+            return Ok(None);
+        }
+        tracing::debug!(after = ?self.position.time(), "matching anew, since most changes were not wanted");
+        let source = self.identity.source.clone();
+        self.take(shape, source);
+        let start = self.shape.start(&self.position, &self.identity.source);
+        self.open_or(start).await.map(Some)
     }
 
     /// Reads in small steps until a change that is too large was passed, or there is none.

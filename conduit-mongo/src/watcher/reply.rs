@@ -1,6 +1,8 @@
 //! One reply of the server to a stream's cursor.
 
-use conduit_core::ClusterTime;
+use std::sync::Arc;
+
+use conduit_core::{ClusterTime, StreamIdentity};
 use mongodb::raw_batch_cursor::RawBatch;
 
 use super::demand::Demand;
@@ -16,6 +18,8 @@ pub(super) struct Reply {
     /// more.
     pub(super) is_first: bool,
     pub(super) demand: Demand,
+    /// Of the stream that brought it: a token is one of that.
+    pub(super) identity: Arc<StreamIdentity>,
 }
 
 /// Where the parts of a reply lie.
@@ -28,11 +32,17 @@ pub(super) struct ReplyParts<'a> {
 }
 
 impl Reply {
-    pub(super) fn new(batch: RawBatch, is_first: bool, demand: Demand) -> Self {
+    pub(super) fn new(
+        batch: RawBatch,
+        is_first: bool,
+        demand: Demand,
+        identity: Arc<StreamIdentity>,
+    ) -> Self {
         Self {
             batch,
             is_first,
             demand,
+            identity,
         }
     }
 

@@ -5,6 +5,7 @@ use bson::{RawArrayBuf, RawDocumentBuf, rawdoc};
 use conduit_core::{Images, KeyHasher, Position, WatchError, WatchTarget};
 
 use super::demand::{Contents, Demand};
+use super::name_match::NameMatch;
 use super::start::Start;
 
 /// Which images the server is asked for.
@@ -20,7 +21,10 @@ enum Mode {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct StreamShape {
     mode: Mode,
+    /// The collections that are wanted, sorted.
     names: Vec<String>,
+    /// How the server is told of them.
+    name_match: NameMatch,
     key_fields: Vec<String>,
     /// Whether any record shows its old image.
     shows_old_images: bool,
@@ -64,10 +68,33 @@ impl StreamShape {
         let shows_old_images = targets.iter().any(|target| target.images == Images::NewAndOld);
         Ok(Self {
             mode,
+            name_match: NameMatch::OneOf(names.clone()),
             names,
             key_fields,
             shows_old_images,
         })
+    }
+
+    /// Whether it matters which other collections the database has.
+    pub(super) fn depends_on_others(&self) -> bool {
+        !NameMatch::is_cheap(&self.names)
+    }
+
+    /// The shape that asks the same of the server in the way that is cheapest where these collections exist.
+    pub(super) fn among(&self, existing: Option<Vec<String>>) -> Self {
+        let name_match = match existing {
+            Some(existing) => NameMatch::cheaper(&self.names, existing),
+            None => NameMatch::OneOf(self.names.clone()),
+        };
+        Self {
+            name_match,
+            ..self.clone()
+        }
+    }
+
+    /// Whether changes of other collections may come.
+    pub(super) fn lets_others_through(&self) -> bool {
+        matches!(self.name_match, NameMatch::NoneOf(_))
     }
 
     /// A fingerprint: a resume token is only sure to be found by a stream of the same shape.
@@ -77,10 +104,7 @@ impl StreamShape {
             Mode::LookedUp => b"looked up",
             Mode::Stored => b"stored",
         });
-        for name in &self.names {
-            hasher.write(b"\0");
-            hasher.write(name.as_bytes());
-        }
+        self.name_match.hash(&mut hasher);
         hasher.finish().to_string()
     }
 
@@ -119,10 +143,9 @@ impl StreamShape {
             }
         };
         start.add_to(&mut stage);
-        let names: RawArrayBuf = self.names.iter().map(String::as_str).collect();
         let mut pipeline = RawArrayBuf::new();
         pipeline.push(rawdoc! { "$changeStream": stage });
-        pipeline.push(rawdoc! { "$match": { "ns.coll": { "$in": names } } });
+        pipeline.push(rawdoc! { "$match": self.name_match.filter() });
         if let Some(filter) = start.filter() {
             pipeline.push(rawdoc! { "$match": filter });
         }

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::event::Event;
 use super::reply::Reply;
 use super::token::token_time;
+use super::traffic::Traffic;
 use super::transcoder::Transcoder;
 use crate::document::{DecodeError, Elements};
 
@@ -24,9 +25,10 @@ const SHORT_REPLY_BYTES: usize = 1 << 20;
 pub(super) struct MongoStream {
     replies: mpsc::Receiver<Result<Reply, WatchError>>,
     transcoder: Transcoder,
+    traffic: Arc<Traffic>,
     identity: Arc<StreamIdentity>,
     position: Position,
-    /// What the stream was opened after, until a change of a later time was seen.
+    /// What the change stream was opened after, until a change of a later time was seen.
     skipped: Option<Position>,
     current: Option<Partly>,
     at_end: bool,
@@ -44,12 +46,14 @@ impl MongoStream {
     pub(super) fn new(
         replies: mpsc::Receiver<Result<Reply, WatchError>>,
         transcoder: Transcoder,
+        traffic: Arc<Traffic>,
         identity: Arc<StreamIdentity>,
         start: &Position,
     ) -> Self {
         Self {
             replies,
             transcoder,
+            traffic,
             identity,
             position: start.clone(),
             skipped: Some(start.clone()),
@@ -67,12 +71,27 @@ impl MongoStream {
         }
     }
 
+    /// Takes up a reply; the first of a change stream that was opened in place of another begins at the time of the
+    /// last position.
+    fn take_up(&mut self, reply: Reply) -> Partly {
+        if !Arc::ptr_eq(&self.identity, &reply.identity) {
+            self.identity = Arc::clone(&reply.identity);
+            self.skipped = Some(self.position.clone());
+        }
+        Partly {
+            reply,
+            offset: 0,
+            events: 0,
+        }
+    }
+
     /// Decodes events of the current reply up to the limits.
     fn hand_out(&mut self, mut partly: Partly, limits: BatchLimits) -> Result<StreamBatch, WatchError> {
         let mut records = Vec::new();
         let mut bytes = 0;
         let mut last: Option<(ClusterTime, Arc<str>)> = None;
         let mut is_finished = false;
+        let (mut wanted, mut unwanted) = (0, 0);
         let parts = partly.reply.parts().map_err(|error| undecodable(None, error))?;
         let mut events =
             Elements::resume(parts.events, partly.offset).map_err(|error| undecodable(None, error))?;
@@ -88,7 +107,10 @@ impl MongoStream {
                 Err(_) => break,
             };
             let before = records.len();
-            if !is_skipped(&mut self.skipped, &event) {
+            if !self.transcoder.wants(event.collection) {
+                unwanted += 1;
+            } else if !is_skipped(&mut self.skipped, &event) {
+                wanted += 1;
                 match self
                     .transcoder
                     .transcode(&event, partly.reply.demand, &mut records)
@@ -114,6 +136,7 @@ impl MongoStream {
             partly.events += 1;
             last = Some((event.time, event.token.into()));
         }
+        self.traffic.add(wanted, unwanted);
         if let Some((time, token)) = last {
             self.advance(time, token);
         }
@@ -148,14 +171,10 @@ impl RecordStream for MongoStream {
             return self.hand_out(partly, limits);
         }
         match timeout(limits.max_wait, self.replies.recv()).await {
-            Ok(Some(Ok(reply))) => self.hand_out(
-                Partly {
-                    reply,
-                    offset: 0,
-                    events: 0,
-                },
-                limits,
-            ),
+            Ok(Some(Ok(reply))) => {
+                let partly = self.take_up(reply);
+                self.hand_out(partly, limits)
+            }
             Ok(Some(Err(error))) => Err(error),
             Ok(None) => Err(WatchError::unavailable("the change stream has ended")),
             Err(_) => Ok(self.batch(Vec::new())),

@@ -44,6 +44,11 @@ impl Transcoder {
         }
     }
 
+    /// Whether changes of the collection make records.
+    pub(super) fn wants(&self, collection: &[u8]) -> bool {
+        self.targets.contains_key(collection)
+    }
+
     /// Appends the records of an event: none, one, or two where the key's fields changed.
     ///
     /// Where there is no having the images, because the reply does not bring them or because they cannot be
