@@ -23,6 +23,7 @@ pub(crate) mod code {
     pub(crate) const INDEX_OPTIONS_CONFLICT: i32 = 85;
     pub(crate) const INDEX_KEY_SPECS_CONFLICT: i32 = 86;
     pub(crate) const NOT_YET_INITIALIZED: i32 = 94;
+    pub(crate) const QUERY_PLAN_KILLED: i32 = 175;
     pub(crate) const INVALID_INDEX_SPECIFICATION_OPTION: i32 = 197;
     pub(crate) const INVALID_RESUME_TOKEN: i32 = 260;
     pub(crate) const CHANGE_STREAM_FATAL_ERROR: i32 = 280;

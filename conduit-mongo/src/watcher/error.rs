@@ -10,6 +10,7 @@ use crate::server_error::{Cause, code, code_of};
 pub(super) enum Phase {
     Opening,
     Reading,
+    LookingUp,
     AskingTheTime,
 }
 
@@ -75,6 +76,7 @@ pub(super) fn watch_error(error: &Error, phase: Phase) -> WatchError {
         ),
         (_, Phase::Opening) => WatchError::unavailable("cannot open a change stream"),
         (_, Phase::AskingTheTime) => WatchError::unavailable("cannot ask mongodb for its time"),
+        (_, Phase::LookingUp) => WatchError::unavailable("cannot look up the documents of updates"),
         (_, Phase::Reading) => WatchError::unavailable("the change stream broke off"),
     };
     failure.with_source(Cause::of(error))

@@ -82,6 +82,14 @@ impl<'a> Event<'a> {
         Ok(event)
     }
 
+    /// The event with the image that was looked up for it, if one was.
+    pub(super) fn with_image(self, looked_up: Option<&'a [u8]>) -> Self {
+        Self {
+            new_image: looked_up.or(self.new_image),
+            ..self
+        }
+    }
+
     /// The event as if neither image had been there.
     pub(super) fn without_images(&self) -> Self {
         Self {

@@ -10,7 +10,9 @@ use mongodb::Database;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::error::{Phase, watch_error};
-use super::reader::{OpenGauge, Reader};
+use super::look_up::LookUp;
+use super::open_gauge::OpenGauge;
+use super::reader::Reader;
 use super::settings::StreamSettings;
 use super::shape::StreamShape;
 use super::stream::MongoStream;
@@ -23,6 +25,9 @@ use super::transcoder::Transcoder;
 /// the server reads its oplog once for every change stream. The database's client needs the actions `find`
 /// and `changeStream` on the database, and a replica set or sharded cluster of MongoDB 4.4 or newer; targets
 /// with old images or key fields need 6.0.
+///
+/// Where images are not stored, the documents of updates are looked up on the primary, those of one reply together
+/// and never older than the change; one that is gone by then leaves its image out.
 ///
 /// A stream of more than 20 collections is matched by the names that are not wanted where those are fewer. This
 /// needs the action `listCollections` too, without which the match is on the wanted names, however many. It is
@@ -92,10 +97,18 @@ impl Watcher for MongoWatcher {
         start: &Position,
     ) -> Result<Box<dyn RecordStream>, WatchError> {
         let shape = StreamShape::of(targets)?;
-        let (replies, receiver) = mpsc::channel(1);
+        let gauge = Arc::new(OpenGauge::new(&self.open));
+        let (replies, mut portions) = mpsc::channel(1);
         let (opened, answer) = oneshot::channel();
         let (database, settings) = (self.database.clone(), self.settings.clone());
         let traffic = Arc::<Traffic>::default();
+        // Both tasks end by themselves once the stream is dropped; `closed` waits for them.
+        if shape.looks_up() {
+            let (sender, receiver) = mpsc::channel(1);
+            let whole = std::mem::replace(&mut portions, receiver);
+            let look_up = LookUp::new(database.clone(), shape.clone(), whole, sender);
+            tokio::spawn(look_up.run(Arc::clone(&gauge)));
+        }
         let reader = Reader::new(
             database,
             shape,
@@ -104,13 +117,12 @@ impl Watcher for MongoWatcher {
             Arc::clone(&traffic),
             start.clone(),
         );
-        // Ends by itself once its channel is closed; `closed` waits for it.
-        tokio::spawn(reader.run(opened, OpenGauge::new(&self.open)));
+        tokio::spawn(reader.run(opened, gauge));
         let identity = answer
             .await
             .map_err(|_| WatchError::unavailable("the change stream's reader has ended"))??;
         let transcoder = Transcoder::new(self.database.name(), targets);
-        let stream = MongoStream::new(receiver, transcoder, traffic, identity, start);
+        let stream = MongoStream::new(portions, transcoder, traffic, identity, start);
         Ok(Box::new(stream))
     }
 

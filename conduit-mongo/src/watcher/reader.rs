@@ -5,12 +5,14 @@ use std::sync::Arc;
 use conduit_core::{Position, StreamIdentity, WatchError};
 use mongodb::Database;
 use mongodb::error::Error;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 use super::cursor::EventCursor;
 use super::demand::{Contents, Demand};
 use super::error::{Phase, is_event_too_large, is_token_refused, watch_error};
 use super::listing::list_collections;
+use super::open_gauge::OpenGauge;
+use super::portion::Portion;
 use super::reply::Reply;
 use super::settings::StreamSettings;
 use super::shape::StreamShape;
@@ -32,7 +34,7 @@ pub(super) struct Reader {
     database: Database,
     shape: StreamShape,
     settings: StreamSettings,
-    replies: mpsc::Sender<Result<Reply, WatchError>>,
+    replies: mpsc::Sender<Result<Portion, WatchError>>,
     traffic: Arc<Traffic>,
     /// After the last reply that was sent.
     position: Position,
@@ -60,7 +62,7 @@ impl Reader {
         database: Database,
         shape: StreamShape,
         settings: StreamSettings,
-        replies: mpsc::Sender<Result<Reply, WatchError>>,
+        replies: mpsc::Sender<Result<Portion, WatchError>>,
         traffic: Arc<Traffic>,
         position: Position,
     ) -> Self {
@@ -79,7 +81,7 @@ impl Reader {
     pub(super) async fn run(
         mut self,
         opened: oneshot::Sender<Result<Arc<StreamIdentity>, WatchError>>,
-        _gauge: OpenGauge,
+        _gauge: Arc<OpenGauge>,
     ) {
         let first = match self.open_first().await {
             Err(Stop::Failed(error)) => {
@@ -336,7 +338,7 @@ impl Reader {
                 self.position = end;
             }
         }
-        let is_sent = self.replies.send(Ok(reply)).await.is_ok();
+        let is_sent = self.replies.send(Ok(Portion::whole(reply))).await.is_ok();
         if is_sent && !self.replies.is_closed() {
             Ok(())
         } else {
@@ -358,22 +360,5 @@ impl Stop {
         Self::Failed(WatchError::unavailable(
             "the server closed the change stream, as it does when the database is dropped",
         ))
-    }
-}
-
-/// Counts an open stream for as long as it lives.
-#[derive(Debug)]
-pub(super) struct OpenGauge(watch::Sender<usize>);
-
-impl OpenGauge {
-    pub(super) fn new(count: &watch::Sender<usize>) -> Self {
-        count.send_modify(|count| *count += 1);
-        Self(count.clone())
-    }
-}
-
-impl Drop for OpenGauge {
-    fn drop(&mut self) {
-        self.0.send_modify(|count| *count = count.saturating_sub(1));
     }
 }

@@ -10,6 +10,9 @@ use super::event::Event;
 use super::token::token_time;
 use crate::document::{DecodeError, Elements, find, kind};
 
+/// A reply of fewer events and bytes than this was cut short by nothing but the end of the history.
+const SHORT_BYTES: usize = 1 << 20;
+
 /// A reply whose events are decoded where they lie.
 #[derive(Debug)]
 pub(super) struct Reply {
@@ -83,6 +86,12 @@ impl Reply {
                 Some((event.time, event.token))
             }
         }
+    }
+
+    /// Whether the reply was cut short by nothing but the end of the history.
+    pub(super) fn is_short(&self) -> bool {
+        let bytes = self.parts().map_or(0, |parts| parts.events.len());
+        bytes < SHORT_BYTES && self.event_count() < self.demand.batch_size as usize
     }
 
     /// How many events the reply holds.

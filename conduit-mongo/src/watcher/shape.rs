@@ -11,7 +11,7 @@ use super::start::Start;
 /// Which images the server is asked for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Mode {
-    /// The document as it is when an update is read.
+    /// The document as it is when an update is read. It is not the server that looks it up.
     LookedUp,
     /// Both images as they were at the change, where they are stored.
     Stored,
@@ -75,6 +75,18 @@ impl StreamShape {
         })
     }
 
+    /// Whether the documents of updates are to be looked up.
+    pub(super) fn looks_up(&self) -> bool {
+        self.mode == Mode::LookedUp
+    }
+
+    /// Whether the collection is watched.
+    pub(super) fn wants(&self, collection: &[u8]) -> bool {
+        self.names
+            .binary_search_by(|name| name.as_bytes().cmp(collection))
+            .is_ok()
+    }
+
     /// Whether it matters which other collections the database has.
     pub(super) fn depends_on_others(&self) -> bool {
         !NameMatch::is_cheap(&self.names)
@@ -136,11 +148,10 @@ impl StreamShape {
     /// collections pass it; whatever does not, moves the token after each reply all the same.
     pub(super) fn command(&self, start: &Start, demand: Demand) -> RawDocumentBuf {
         let mut stage = match self.mode {
-            _ if !self.wants_images(demand.contents) => RawDocumentBuf::new(),
-            Mode::LookedUp => rawdoc! { "fullDocument": "updateLookup" },
-            Mode::Stored => {
+            Mode::Stored if self.wants_images(demand.contents) => {
                 rawdoc! { "fullDocument": "whenAvailable", "fullDocumentBeforeChange": "whenAvailable" }
             }
+            _ => RawDocumentBuf::new(),
         };
         start.add_to(&mut stage);
         let mut pipeline = RawArrayBuf::new();

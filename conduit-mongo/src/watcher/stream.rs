@@ -11,19 +11,16 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::event::Event;
-use super::reply::Reply;
+use super::portion::Portion;
 use super::token::token_time;
 use super::traffic::Traffic;
 use super::transcoder::Transcoder;
 use crate::document::{DecodeError, Elements};
 
-/// A reply of fewer events and bytes than this was cut short by nothing but the end of the history.
-const SHORT_REPLY_BYTES: usize = 1 << 20;
-
 /// An open stream. Its reader ends when it is dropped.
 #[derive(Debug)]
 pub(super) struct MongoStream {
-    replies: mpsc::Receiver<Result<Reply, WatchError>>,
+    portions: mpsc::Receiver<Result<Portion, WatchError>>,
     transcoder: Transcoder,
     traffic: Arc<Traffic>,
     identity: Arc<StreamIdentity>,
@@ -34,24 +31,23 @@ pub(super) struct MongoStream {
     at_end: bool,
 }
 
-/// A reply of which a part was handed out.
+/// A portion of which a part was handed out.
 #[derive(Debug)]
 struct Partly {
-    reply: Reply,
+    portion: Portion,
     offset: usize,
-    events: u32,
 }
 
 impl MongoStream {
     pub(super) fn new(
-        replies: mpsc::Receiver<Result<Reply, WatchError>>,
+        portions: mpsc::Receiver<Result<Portion, WatchError>>,
         transcoder: Transcoder,
         traffic: Arc<Traffic>,
         identity: Arc<StreamIdentity>,
         start: &Position,
     ) -> Self {
         Self {
-            replies,
+            portions,
             transcoder,
             traffic,
             identity,
@@ -71,38 +67,42 @@ impl MongoStream {
         }
     }
 
-    /// Takes up a reply; the first of a change stream that was opened in place of another begins at the time of the
+    /// Takes up a portion; the first of a change stream that was opened in place of another begins at the time of the
     /// last position.
-    fn take_up(&mut self, reply: Reply) -> Partly {
-        if !Arc::ptr_eq(&self.identity, &reply.identity) {
-            self.identity = Arc::clone(&reply.identity);
+    fn take_up(&mut self, portion: Portion) -> Partly {
+        if !Arc::ptr_eq(&self.identity, &portion.reply.identity) {
+            self.identity = Arc::clone(&portion.reply.identity);
             self.skipped = Some(self.position.clone());
         }
-        Partly {
-            reply,
-            offset: 0,
-            events: 0,
-        }
+        self.at_end = false;
+        let offset = portion.events.start;
+        Partly { portion, offset }
     }
 
-    /// Decodes events of the current reply up to the limits.
+    /// Decodes events of the current portion up to the limits.
     fn hand_out(&mut self, mut partly: Partly, limits: BatchLimits) -> Result<StreamBatch, WatchError> {
         let mut records = Vec::new();
         let mut bytes = 0;
         let mut last: Option<(ClusterTime, Arc<str>)> = None;
         let mut is_finished = false;
         let (mut wanted, mut unwanted) = (0, 0);
-        let parts = partly.reply.parts().map_err(|error| undecodable(None, error))?;
+        let portion = &partly.portion;
+        let parts = portion.reply.parts().map_err(|error| undecodable(None, error))?;
         let mut events =
             Elements::resume(parts.events, partly.offset).map_err(|error| undecodable(None, error))?;
         while records.len() < limits.max_records.max(1) {
-            let Some(element) = events.next() else {
+            let offset = events.offset();
+            let next = match offset < portion.events.end {
+                true => events.next(),
+                false => None,
+            };
+            let Some(element) = next else {
                 is_finished = true;
                 break;
             };
             let event = element.and_then(|element| Event::parse(element.value));
             let event = match event {
-                Ok(event) => event,
+                Ok(event) => event.with_image(portion.images.of_event(offset)),
                 Err(error) if records.is_empty() => return Err(undecodable(None, error)),
                 Err(_) => break,
             };
@@ -113,7 +113,7 @@ impl MongoStream {
                 wanted += 1;
                 match self
                     .transcoder
-                    .transcode(&event, partly.reply.demand, &mut records)
+                    .transcode(&event, portion.reply.demand, &mut records)
                 {
                     Ok(()) => {}
                     Err(error) if before == 0 => return Err(undecodable(Some(event.token), error)),
@@ -133,24 +133,21 @@ impl MongoStream {
                 }
             }
             partly.offset = events.offset();
-            partly.events += 1;
             last = Some((event.time, event.token.into()));
         }
         self.traffic.add(wanted, unwanted);
         if let Some((time, token)) = last {
             self.advance(time, token);
         }
-        if is_finished {
+        if !is_finished {
+            self.current = Some(partly);
+        } else if portion.is_last() {
             if let Some(token) = parts.token
                 && let Some(time) = token_time(token)
             {
                 self.advance(time, token.into());
             }
-            let is_short =
-                partly.events < partly.reply.demand.batch_size && parts.events.len() < SHORT_REPLY_BYTES;
-            self.at_end = is_short && !partly.reply.is_first;
-        } else {
-            self.current = Some(partly);
+            self.at_end = portion.reply.is_short() && !portion.reply.is_first;
         }
         Ok(self.batch(records))
     }
@@ -170,9 +167,9 @@ impl RecordStream for MongoStream {
         if let Some(partly) = self.current.take() {
             return self.hand_out(partly, limits);
         }
-        match timeout(limits.max_wait, self.replies.recv()).await {
-            Ok(Some(Ok(reply))) => {
-                let partly = self.take_up(reply);
+        match timeout(limits.max_wait, self.portions.recv()).await {
+            Ok(Some(Ok(portion))) => {
+                let partly = self.take_up(portion);
                 self.hand_out(partly, limits)
             }
             Ok(Some(Err(error))) => Err(error),

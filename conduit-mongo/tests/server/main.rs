@@ -7,6 +7,7 @@ mod administration;
 mod disturbances;
 mod faults;
 mod keys_and_images;
+mod look_ups;
 mod names;
 mod oversize;
 mod positions;
