@@ -20,10 +20,10 @@ GO_ON ?=
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
-NOT_BUILT_YET := bench docker-up docker-up-full docker-build docker-down docker-logs docker-status docker-clean
+NOT_BUILT_YET := docker-up docker-up-full docker-build docker-down docker-logs docker-status docker-clean
 
 .PHONY: help init build run-api run-worker demo test test-unit test-integration test-coverage test-watch third-party \
-        soak chaos mutations fmt lint clean need-python need-rust $(NOT_BUILT_YET)
+        soak chaos mutations bench fmt lint clean need-python need-rust $(NOT_BUILT_YET)
 
 help: ## Lists the commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -71,6 +71,9 @@ chaos: need-python ## Kills, freezes and refuses at random for MINUTES (5); SEED
 
 mutations: need-rust ## Plants known bugs one at a time and checks that the tests find each; ARGS names some
 	@$(PYTHON) scripts/mutations.py $(ARGS)
+
+bench: need-python ## Measures each figure beside its limit; ARGS="a b" names some; docs/performance.md
+	@$(PYTHON) scripts/bench.py $(ARGS)
 
 fmt: need-rust ## Formats the sources
 	cargo fmt --all

@@ -1,1 +1,0 @@
-//! Benchmarks of Conduit, each beside what it is compared with: `cargo bench -p conduit-benches`.

@@ -1,0 +1,75 @@
+//! A bare reader that follows a whole database: the limit of latency, and of what reading costs the server.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bson::rawdoc;
+use futures_util::StreamExt;
+use mongodb::Client;
+use mongodb::raw_batch_cursor::RawBatchCursor;
+use serde_json::{Value, json};
+
+use super::Role;
+use super::job::FollowerJob;
+use crate::{Failure, clock};
+
+const BATCH_SIZE: u32 = 3000;
+const AWAIT_TIME: Duration = Duration::from_millis(500);
+
+/// Notes when each document's insert was read.
+pub(super) struct Follower {
+    arrivals: Arc<Mutex<Vec<(i64, u64)>>>,
+}
+
+impl Follower {
+    /// Opens the stream and begins to read.
+    pub(super) async fn new(job: FollowerJob) -> Result<Self, Failure> {
+        let database = Client::with_uri_str(&job.mongodb).await?.database(&job.database);
+        let mut pipeline = bson::RawArrayBuf::new();
+        pipeline.push(rawdoc! { "$changeStream": {} });
+        let command = rawdoc! {
+            "aggregate": 1,
+            "pipeline": pipeline,
+            "cursor": { "batchSize": i64::from(BATCH_SIZE) },
+            "readConcern": { "level": "majority" },
+        };
+        let cursor = database
+            .run_raw_cursor_command(command)
+            .batch_size(BATCH_SIZE)
+            .max_time(AWAIT_TIME)
+            .batch()
+            .await?;
+        let arrivals = Arc::default();
+        // Lives as long as the process, which is its owner.
+        tokio::spawn(read(cursor, Arc::clone(&arrivals)));
+        Ok(Self { arrivals })
+    }
+}
+
+#[async_trait]
+impl Role for Follower {
+    async fn answer(&mut self, word: &str) -> Result<Value, Failure> {
+        match word {
+            "arrivals" => {
+                let mut arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+                Ok(serde_json::to_value(std::mem::take(&mut *arrivals))?)
+            }
+            "usage" => Ok(json!({ "cpu_seconds": clock::cpu().as_secs_f64() })),
+            other => Err(format!("the reader does not know {other:?}").into()),
+        }
+    }
+}
+
+async fn read(mut cursor: RawBatchCursor, arrivals: Arc<Mutex<Vec<(i64, u64)>>>) {
+    while let Some(Ok(batch)) = cursor.next().await {
+        let arrived = u64::try_from(clock::now().as_nanos()).unwrap_or(u64::MAX);
+        let Ok(events) = batch.doc_slices() else { return };
+        let ids = events.into_iter().filter_map(|event| {
+            let event = event.ok()?.as_document()?;
+            event.get_document("documentKey").ok()?.get_i64("_id").ok()
+        });
+        let mut arrivals = arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+        arrivals.extend(ids.map(|id| (id, arrived)));
+    }
+}
