@@ -24,10 +24,10 @@ pub(super) struct Job {
 }
 
 impl Job {
-    pub(super) fn new(record: Arc<Record>, receipt: Receipt) -> Self {
+    pub(super) fn new(record: Arc<Record>, receipt: Receipt, accepted: Instant) -> Self {
         Self {
             record,
-            accepted: Instant::now(),
+            accepted,
             receipt,
         }
     }

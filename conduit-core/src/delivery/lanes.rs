@@ -1,6 +1,5 @@
 //! The engine's dispatcher: lanes by key.
 
-use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,15 +15,16 @@ use super::Gate;
 use super::call::{Calls, Job};
 use super::endpoint::Endpoint;
 use super::key_table::KeyTable;
+use super::lane_queue::LaneQueue;
 use super::pass::Caller;
-use super::take::take_call;
-use crate::contract::{Closed, Dispatcher, Outcome, Route, Sink, SinkLimits, Work};
+use crate::contract::{Closed, Dispatcher, Outcome, Route, Sink, Work};
+use crate::value::RecordKey;
 
 /// Carries records to one sink: records of a key in order in one lane, lanes side by side, chains of waiting records
 /// beside them.
 ///
-/// A lane has one call in hand at a time and outlives pieces of work, so order holds between them. A key is parked the
-/// moment its record fails; what follows of it settles as [`Outcome::Behind`] without being sent.
+/// A lane is in one call at a time, which several lanes may share, and outlives pieces of work, so order holds between
+/// them. A key is parked the moment its record fails; what follows of it settles as [`Outcome::Behind`] without being sent.
 pub struct Lanes {
     input: mpsc::UnboundedSender<Input>,
     room: Arc<Semaphore>,
@@ -48,11 +48,13 @@ enum Input {
     Recall,
 }
 
-/// Which queue a finished call came from.
-#[derive(Clone, Copy)]
-enum Origin {
-    Lane(usize),
-    Chain,
+/// What a finished call leaves.
+struct Finished {
+    /// How many records it settled.
+    settled: usize,
+    /// The lanes that it had in hand; none if it was a chain.
+    lanes: Vec<RecordKey>,
+    route: Route,
 }
 
 impl Lanes {
@@ -68,14 +70,14 @@ impl Lanes {
         let (deadline, stopped) = watch::channel(None);
         let max_room = u32::try_from(room.max(1)).unwrap_or(u32::MAX >> 4);
         let room = Arc::new(Semaphore::new(max_room as usize));
-        // A quarter of the calls is kept for chains, so that retries that hang cannot stop the lanes, nor the lanes
-        // starve the retries.
-        let lanes = concurrency - concurrency / 4;
+        let shared = Arc::new(Calls::new(sink, (gate, endpoint), keys));
         let runner = Runner {
-            shared: Arc::new(Calls::new(sink, (gate, endpoint), keys)),
-            lanes: (0..lanes).map(|_| Lane::new()).collect(),
+            queue: LaneQueue::new(shared.limits()),
+            shared,
             calls: FuturesUnordered::new(),
-            lingering: FuturesUnordered::new(),
+            lane_calls: 0,
+            most_lane_calls: concurrency - kept_for_chains(concurrency),
+            lingers_until: None,
             room: Arc::clone(&room),
         };
         let task = tokio::spawn(runner.run(work, stopped));
@@ -123,46 +125,31 @@ impl Dispatcher for Lanes {
     }
 }
 
+/// Some calls are kept for chains, so that lanes that hang do not stop all retries; of the others a chain that asks gets the
+/// next one that ends. How many chains may have is another matter: see `Calls`.
+fn kept_for_chains(concurrency: usize) -> usize {
+    match concurrency {
+        0..4 => 0,
+        4..32 => 1,
+        32.. => concurrency / 16,
+    }
+}
+
 impl Drop for Lanes {
     fn drop(&mut self) {
         self.abort.abort();
     }
 }
 
-struct Lane {
-    queue: VecDeque<Job>,
-    busy: bool,
-    /// Somebody looks after it when it has waited long enough.
-    is_lingering: bool,
-}
-
-impl Lane {
-    fn new() -> Self {
-        Self {
-            queue: VecDeque::new(),
-            busy: false,
-            is_lingering: false,
-        }
-    }
-
-    /// Until when to wait for more records, if a call would not be full. No record waits longer, not even one that had to
-    /// wait for another of its key first.
-    fn lingers(&self, limits: &SinkLimits) -> Option<Instant> {
-        let until = self.queue.front()?.accepted + limits.linger;
-        if limits.linger.is_zero() || until <= Instant::now() || self.queue.len() >= limits.max_records {
-            return None;
-        }
-        let bytes: usize = self.queue.iter().map(|job| job.record.size()).sum();
-        (bytes < limits.max_bytes).then_some(until)
-    }
-}
-
 struct Runner {
     shared: Arc<Calls>,
-    lanes: Vec<Lane>,
-    calls: FuturesUnordered<BoxFuture<'static, (Origin, usize)>>,
-    /// Lanes that wait for more records.
-    lingering: FuturesUnordered<BoxFuture<'static, usize>>,
+    queue: LaneQueue,
+    calls: FuturesUnordered<BoxFuture<'static, Finished>>,
+    /// How many of the calls are of lanes, and the most there may be.
+    lane_calls: usize,
+    most_lane_calls: usize,
+    /// The next call waits for more records until then.
+    lingers_until: Option<Instant>,
     room: Arc<Semaphore>,
 }
 
@@ -173,6 +160,7 @@ impl Runner {
         mut deadline: watch::Receiver<Option<Instant>>,
     ) {
         loop {
+            let lingers_until = self.lingers_until;
             // Stop first, so that a drain is not held up by work; finished calls before new work, so that lanes
             // do not idle.
             tokio::select! {
@@ -182,29 +170,19 @@ impl Runner {
                     // Whoever went without a word gives no time: its records are unsettled, which is safe.
                     Err(_gone) => return,
                 },
-                Some((origin, settled)) = self.calls.next(), if !self.calls.is_empty() => {
-                    self.room.add_permits(settled);
-                    if let Origin::Lane(lane) = origin {
-                        self.lanes[lane].busy = false;
-                        self.start_lane(lane);
-                    }
-                }
-                Some(lane) = self.lingering.next(), if !self.lingering.is_empty() => {
-                    self.lanes[lane].is_lingering = false;
-                    self.start_lane(lane);
-                }
+                Some(finished) = self.calls.next(), if !self.calls.is_empty() => self.finish(finished),
+                () = sleep_until(lingers_until), if lingers_until.is_some() => {}
                 Some(input) = input.recv() => match input {
                     Input::Work(work) => self.accept(work),
                     Input::Recall => self.recall(),
                 },
                 else => return,
             }
+            self.start_calls();
         }
         self.shared.gate().close();
         input.close();
-        for lane in &mut self.lanes {
-            lane.queue.clear();
-        }
+        drop(self.queue.drain());
         while !self.calls.is_empty() {
             let until = deadline.borrow_and_update().unwrap_or_else(Instant::now);
             tokio::select! {
@@ -219,25 +197,15 @@ impl Runner {
     }
 
     fn accept(&mut self, work: Work) {
+        let now = Instant::now();
         let jobs = work
             .records
             .into_iter()
-            .map(|(record, receipt)| Job::new(record, receipt));
+            .map(|(record, receipt)| Job::new(record, receipt, now));
         match work.route {
             Route::Chain => self.start_chain(Caller::Chain, jobs.collect()),
             Route::Probe => self.start_chain(Caller::Probe, jobs.collect()),
-            Route::Lanes => {
-                let mut touched = HashSet::new();
-                for job in jobs {
-                    let lane = job.record.key().lane(self.lanes.len());
-                    let found = &mut self.lanes[lane];
-                    found.queue.push_back(job);
-                    touched.insert(lane);
-                }
-                for lane in touched {
-                    self.start_lane(lane);
-                }
-            }
+            Route::Lanes => jobs.for_each(|job| self.queue.push(job)),
         }
     }
 
@@ -245,55 +213,77 @@ impl Runner {
         let (shared, recalls) = (Arc::clone(&self.shared), self.shared.recalls());
         self.calls.push(
             async move {
-                let count = jobs.len();
+                let settled = jobs.len();
                 shared.run_chain(caller, jobs, recalls).await;
-                (Origin::Chain, count)
+                Finished {
+                    settled,
+                    lanes: Vec::new(),
+                    route: Route::Chain,
+                }
             }
             .boxed(),
         );
+    }
+
+    fn finish(&mut self, finished: Finished) {
+        self.room.add_permits(finished.settled);
+        if finished.route == Route::Lanes {
+            self.lane_calls -= 1;
+        }
+        for lane in finished.lanes {
+            self.queue.release(lane);
+        }
     }
 
     /// Gives back everything that is not being sent.
     fn recall(&mut self) {
-        for lane in &mut self.lanes {
-            self.room.add_permits(lane.queue.len());
-            for job in lane.queue.drain(..) {
-                job.settle(Outcome::Recalled, None);
-            }
+        self.room.add_permits(self.queue.len());
+        for job in self.queue.drain() {
+            job.settle(Outcome::Recalled, None);
         }
         self.shared.recall();
     }
 
-    /// Takes the next call's records off a lane's queue and sends them; waits for more first if the destination wants that.
-    fn start_lane(&mut self, lane: usize) {
-        let limits = self.shared.limits();
-        let found = &mut self.lanes[lane];
-        if found.busy || found.queue.is_empty() {
-            return;
-        }
-        if let Some(until) = found.lingers(&limits) {
-            if !found.is_lingering {
-                found.is_lingering = true;
-                let wait = tokio::time::sleep_until(until);
-                self.lingering.push(wait.map(move |()| lane).boxed());
+    /// Sends what waits, in as many calls as there may be; waits for more first if the destination wants that.
+    fn start_calls(&mut self) {
+        self.lingers_until = None;
+        while self.lane_calls < self.most_lane_calls && self.queue.len() > 0 {
+            self.lingers_until = self.queue.lingers();
+            if self.lingers_until.is_some() {
+                return;
             }
-            return;
+            let queued = self.queue.len();
+            let jobs = self.queue.take(|key| self.shared.keys().admit(key));
+            self.room.add_permits(queued - self.queue.len() - jobs.len());
+            if jobs.is_empty() {
+                return;
+            }
+            self.start_call(jobs);
         }
-        let queued = found.queue.len();
-        let jobs = take_call(&mut found.queue, &limits, |key| self.shared.keys().admit(key));
-        self.room.add_permits(queued - found.queue.len() - jobs.len());
-        if jobs.is_empty() {
-            return;
-        }
-        found.busy = true;
+    }
+
+    fn start_call(&mut self, jobs: Vec<Job>) {
+        self.lane_calls += 1;
         let (shared, recalls) = (Arc::clone(&self.shared), self.shared.recalls());
         self.calls.push(
             async move {
-                let count = jobs.len();
+                let lanes: Vec<RecordKey> = jobs.iter().map(|job| job.record.key()).collect();
+                let settled = jobs.len();
                 shared.run_lane(jobs, recalls).await;
-                (Origin::Lane(lane), count)
+                Finished {
+                    settled,
+                    lanes,
+                    route: Route::Lanes,
+                }
             }
             .boxed(),
         );
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }

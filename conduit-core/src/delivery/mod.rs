@@ -5,13 +5,13 @@ mod endpoint;
 mod endpoints;
 mod gate;
 mod key_table;
+mod lane_queue;
 mod lanes;
 mod pass;
 mod retry_policy;
 mod round;
 mod server;
 mod service;
-mod take;
 mod window;
 
 pub(crate) use endpoint::Endpoint;

@@ -1,14 +1,14 @@
 //! What becomes of records that are sent together, however many calls that takes.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::call::{Answer, Calls, Job, NotSent};
 use super::key_table::{Admission, Verdict};
+use super::lane_queue::LaneQueue;
 use super::pass::{Caller, Counts};
-use super::take::take_call;
 use crate::contract::{Outcome, SinkError, SinkErrorKind, Subject};
 use crate::value::RecordKey;
 
@@ -34,16 +34,18 @@ impl Calls {
     /// Sends waiting records, those of a key in order. The first that fails ends its key, the rest of which comes back as not
     /// attempted: if it was given up, what follows makes it stale, which whoever counts the letters has to know first.
     pub(super) async fn run_chain(&self, caller: Caller, jobs: Vec<Job>, mut recalls: watch::Receiver<u64>) {
-        let mut queue: VecDeque<Job> = jobs.into();
+        let mut queue = LaneQueue::new(self.limits());
+        jobs.into_iter().for_each(|job| queue.push(job));
         let mut failed = HashSet::new();
-        while !queue.is_empty() {
-            let call = take_call(&mut queue, &self.limits(), |_| Admission::Send);
+        while queue.len() > 0 {
+            let call = queue.take(|_| Admission::Send);
+            let keys: Vec<RecordKey> = call.iter().map(|job| job.record.key()).collect();
             let round = self.run_round(caller, call, &mut failed, &mut recalls);
             if let Err(not_sent) = round.await {
-                queue.into_iter().for_each(|job| not_sent.settle(job));
+                queue.drain().into_iter().for_each(|job| not_sent.settle(job));
                 return;
             }
-            queue.retain(|job| !failed.contains(&job.record.key()));
+            keys.into_iter().for_each(|key| queue.release(key));
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod clock;
 mod key;
+mod key_map;
 mod name;
 mod position;
 mod record;
@@ -9,6 +10,7 @@ mod sequence;
 
 pub use clock::{Clock, SystemClock, WallTime};
 pub use key::{KeyHasher, RecordKey};
+pub(crate) use key_map::KeyMap;
 pub use name::{CollectionName, DestinationId, EventId, InvalidName, SubscriptionId, WorkerId};
 pub use position::{ClusterTime, Position, StreamIdentity};
 pub use record::{Record, RecordParts, RecordType};
