@@ -30,8 +30,8 @@ pub(super) struct LaneQueue {
 
 #[derive(Default)]
 struct Lane {
-    /// The last call that it was part of.
-    call: u64,
+    /// The call that it is part of; none while its record is among the next.
+    call: Option<u64>,
     /// What follows the record that is in the call, or next.
     followers: VecDeque<Job>,
 }
@@ -73,7 +73,7 @@ impl LaneQueue {
         if self.limits.linger.is_zero() {
             return None;
         }
-        let until = self.first(0)?.accepted + self.limits.linger;
+        let until = self.first(None)?.accepted + self.limits.linger;
         let is_full = self.next.len() + self.waiting.len() >= self.limits.max_records
             || self.bytes >= self.limits.max_bytes;
         (!is_full && until > Instant::now()).then_some(until)
@@ -86,24 +86,24 @@ impl LaneQueue {
         self.calls += 1;
         let (call, limits) = (self.calls, self.limits);
         let mut gathering = Gathering::new(&limits, self.next.len() + self.waiting.len());
-        while let Some(first) = self.first(call)
+        while let Some(first) = self.first(Some(call))
             && gathering.fits(first, &limits)
             && let Some(job) = self.next.pop_front().or_else(|| self.waiting.pop_front())
         {
             let key = job.record.key();
             self.bytes -= job.record.size();
             if self.admit(job, &mut gathering, &admit) == Admission::Send {
-                self.lanes.entry(key).or_default().call = call;
+                self.lanes.entry(key).or_default().call = Some(call);
                 self.take_followers(key, &mut gathering, &admit);
-            } else if self.lanes.get(&key).is_some_and(|lane| lane.call != call) {
-                self.release(key);
+            } else if self.lanes.get(&key).is_some_and(|lane| lane.call.is_none()) {
+                self.follow(key);
             }
         }
         gathering.jobs
     }
 
     /// Returns the record that goes next, to the call of this number. Those of lanes that are in hand are put behind these.
-    fn first(&mut self, call: u64) -> Option<&Job> {
+    fn first(&mut self, call: Option<u64>) -> Option<&Job> {
         if self.next.is_empty() {
             while let Some(first) = self.waiting.front()
                 && let Some(lane) = self.lanes.get_mut(&first.record.key())
@@ -153,11 +153,19 @@ impl LaneQueue {
         admission
     }
 
-    /// Notes that a lane has no record in a call any more.
+    /// Notes that a lane has no record in a call any more. Said again, of each of its records, it does nothing.
     pub(super) fn release(&mut self, key: RecordKey) {
+        if self.lanes.get(&key).is_some_and(|lane| lane.call.is_some()) {
+            self.follow(key);
+        }
+    }
+
+    /// Has the next record of a lane wait for a call, or ends the lane.
+    fn follow(&mut self, key: RecordKey) {
         let Some(lane) = self.lanes.get_mut(&key) else {
             return;
         };
+        lane.call = None;
         match lane.followers.pop_front() {
             Some(job) => {
                 self.bytes += job.record.size();

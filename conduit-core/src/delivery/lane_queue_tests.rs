@@ -120,6 +120,18 @@ fn a_record_that_is_held_back_is_settled_so_and_the_next_of_its_lane_is_looked_a
     assert_eq!(scene.take(), ["a4"]);
 }
 
+/// Several records of a key in one call gave its lane back several times, so that two calls had records of it at once.
+#[test]
+fn a_lane_with_several_records_in_a_call_is_given_back_once() {
+    let mut scene = Scene::new(2, SameKey::InOrder);
+    scene.push(&["a1", "a2", "a3", "a4", "a5", "a6", "b1"]);
+    assert_eq!(scene.take(), ["a1", "a2"]);
+    assert_eq!(scene.take(), ["b1"]);
+    scene.release(&["a", "a"]);
+    assert_eq!(scene.take(), ["a3", "a4"]);
+    assert_eq!(scene.take(), [""; 0]);
+}
+
 #[test]
 fn what_is_taken_out_keeps_the_order_of_each_key_and_lanes_in_hand_stay_so() {
     let mut scene = Scene::new(1, SameKey::OncePerCall);
