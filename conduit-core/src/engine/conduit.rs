@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::budget::Budget;
 use super::committer::Committer;
 use super::context::Context;
 use super::handle::{Handle, Orders};
@@ -82,7 +83,8 @@ impl Builder {
     pub fn build(self) -> Result<Conduit, InvalidSetup> {
         super::handle::check(&self.collections)?;
         let (committer, committing) = Committer::new(Arc::clone(&self.store), self.settings.commit_interval);
-        let (hub, reading) = Hub::new(&self.watcher, self.settings.read_limits());
+        let budget = Budget::new(self.settings.max_bytes);
+        let (hub, reading) = Hub::new(&self.watcher, self.settings.read_limits(), &budget);
         let worker = WorkerIdentity::of_this_process();
         let seed = self
             .settings
@@ -94,6 +96,7 @@ impl Builder {
             store: self.store,
             committer,
             hub,
+            budget,
             clock: self.clock,
             observer: self.observer,
             settings: self.settings,

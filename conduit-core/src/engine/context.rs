@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::budget::Budget;
 use super::committer::Committer;
 use super::hub::Hub;
 use super::settings::Settings;
@@ -17,6 +18,7 @@ pub(crate) struct Context {
     pub(crate) store: Arc<dyn StateStore>,
     pub(crate) committer: Committer,
     pub(crate) hub: Hub,
+    pub(crate) budget: Arc<Budget>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) settings: Settings,

@@ -2,6 +2,7 @@
 
 mod backoff;
 mod board;
+mod budget;
 mod collection;
 mod command;
 mod committer;

@@ -14,6 +14,9 @@ pub struct Settings {
     pub lease_time: Duration,
     /// How long calls in hand may take to finish when the engine stops. Default 30 s.
     pub shutdown_timeout: Duration,
+    /// Most bytes of records that all subscriptions have in hand together: those that have any share it evenly, though each
+    /// may have 64 KiB in any case. What is read while it is used up comes on top, a few reads at most. Default 256 MiB.
+    pub max_bytes: usize,
     /// Most unsettled records of a subscription in memory. Default 4,096.
     pub max_in_flight_records: usize,
     /// Most bytes of unsettled records of a subscription in memory, but for a single larger one. Default 16 MiB.
@@ -59,6 +62,7 @@ impl Default for Settings {
         Self {
             lease_time: Duration::from_secs(10),
             shutdown_timeout: Duration::from_secs(30),
+            max_bytes: 256 * 1024 * 1024,
             max_in_flight_records: 4096,
             max_in_flight_bytes: 16 * 1024 * 1024,
             max_read_records: 1000,

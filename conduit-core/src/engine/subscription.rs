@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::budget::Share;
 use super::command::Command;
 use super::context::Context;
 use super::dead_count::DeadCount;
@@ -94,6 +95,7 @@ pub(crate) struct Subscription {
     pub(super) filter: Option<Arc<dyn Filter>>,
     pub(super) dead_count: Arc<DeadCount>,
     pub(super) letter_work: LetterWork,
+    share: Share,
     commands: mpsc::Receiver<Command>,
 }
 
@@ -184,6 +186,7 @@ impl Subscription {
             filter: spec.filter.clone(),
             dead_count,
             letter_work: LetterWork::default(),
+            share: context.budget.take_part(),
             commands,
             status,
             id,
@@ -260,7 +263,7 @@ impl Subscription {
         };
         !self.dead_count.is_full()
             && self.tracker.unsettled() < most
-            && self.tracker.unsettled_bytes() < settings.max_in_flight_bytes
+            && self.tracker.unsettled_bytes() < settings.max_in_flight_bytes.min(self.share.bytes())
             && self.tracker.len() < settings.max_ahead
             && self.draft.len() < settings.max_ahead
             && self.contents_bytes < settings.max_in_flight_bytes
@@ -304,7 +307,8 @@ impl Subscription {
             .min()
     }
 
-    fn publish(&self) {
+    fn publish(&mut self) {
+        self.share.set_busy(self.tracker.unsettled() > 0);
         self.status.set_counts(self.retries.len(), None);
         self.status.set_progress(None, None, self.oldest_open());
         self.status.set_full(self.dead_count.is_full());

@@ -10,11 +10,13 @@ use super::group::Group;
 use super::member::Member;
 use super::queue::{Bounds, Intake, Wake, queue};
 use crate::contract::{BatchLimits, WatchTarget, Watcher};
+use crate::engine::budget::Budget;
 use crate::value::Position;
 
 /// Where subscriptions get their records: one group of shared streams for each image mode.
 #[derive(Debug)]
 pub(crate) struct Hub {
+    budget: Arc<Budget>,
     bounds: Bounds,
     looked_up: Entrance,
     stored: Entrance,
@@ -32,6 +34,7 @@ impl Hub {
     pub(crate) fn new(
         watcher: &Arc<dyn Watcher>,
         limits: BatchLimits,
+        budget: &Arc<Budget>,
     ) -> (Self, [BoxFuture<'static, ()>; 2]) {
         let group = || {
             let (members, joining) = mpsc::unbounded_channel();
@@ -41,6 +44,7 @@ impl Hub {
         };
         let (looked_up, stored) = (group(), group());
         let hub = Self {
+            budget: Arc::clone(budget),
             // Another batch is read while one waits.
             bounds: Bounds {
                 records: limits.max_records,
@@ -59,7 +63,7 @@ impl Hub {
         } else {
             &self.looked_up
         };
-        let (queue, intake) = queue(self.bounds, Arc::clone(&entrance.wake));
+        let (queue, intake) = queue(self.bounds, Arc::clone(&self.budget), Arc::clone(&entrance.wake));
         // A group that has ended is heard of at the intake, whose other end is dropped here.
         let _ = entrance.members.send(Member::new(target, position, queue));
         intake

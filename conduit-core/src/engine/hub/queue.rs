@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use crate::contract::StreamBatch;
+use crate::engine::budget::Budget;
 
 /// What a group tells a subscription.
 #[derive(Debug)]
@@ -84,6 +85,7 @@ fn size(batch: &StreamBatch) -> usize {
 pub(super) struct Queue {
     shared: Arc<Shared>,
     bounds: Bounds,
+    budget: Arc<Budget>,
 }
 
 /// A subscription's end of its queue. Dropping it ends the membership.
@@ -93,7 +95,7 @@ pub(crate) struct Intake {
 }
 
 /// Makes both ends.
-pub(super) fn queue(bounds: Bounds, wake: Arc<Wake>) -> (Queue, Intake) {
+pub(super) fn queue(bounds: Bounds, budget: Arc<Budget>, wake: Arc<Wake>) -> (Queue, Intake) {
     let shared = Arc::new(Shared {
         waiting: Mutex::default(),
         filled: Notify::new(),
@@ -102,7 +104,12 @@ pub(super) fn queue(bounds: Bounds, wake: Arc<Wake>) -> (Queue, Intake) {
     let intake = Intake {
         shared: Arc::clone(&shared),
     };
-    (Queue { shared, bounds }, intake)
+    let queue = Queue {
+        shared,
+        bounds,
+        budget,
+    };
+    (queue, intake)
 }
 
 impl Shared {
@@ -121,7 +128,8 @@ impl Queue {
     /// Whether a batch, of whatever size, may be put in. If not, the group is woken when it may.
     pub(super) fn has_room(&self) -> bool {
         let mut waiting = self.shared.waiting();
-        let has_room = waiting.records < self.bounds.records && waiting.bytes < self.bounds.bytes;
+        let bytes = self.bounds.bytes.min(self.budget.share());
+        let has_room = waiting.records < self.bounds.records && waiting.bytes < bytes;
         waiting.wants_room |= !has_room;
         has_room
     }
@@ -214,7 +222,7 @@ mod tests {
     #[tokio::test]
     async fn a_newer_position_takes_the_place_of_one_that_nobody_heard_of() {
         let bounds = Bounds { records: 1, bytes: 1 };
-        let (queue, mut intake) = queue(bounds, Arc::default());
+        let (queue, mut intake) = queue(bounds, Budget::new(1), Arc::default());
         for seconds in 1..4 {
             queue.put(empty(seconds));
         }
@@ -232,7 +240,7 @@ mod tests {
     async fn a_subscription_that_goes_wakes_the_group() {
         let wake = Arc::new(Wake::default());
         let bounds = Bounds { records: 1, bytes: 1 };
-        let (queue, intake) = queue(bounds, Arc::clone(&wake));
+        let (queue, intake) = queue(bounds, Budget::new(1), Arc::clone(&wake));
         assert!(!wake.take_left() && !queue.is_closed());
         drop(intake);
         wake.woken().await;
