@@ -23,7 +23,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 NOT_BUILT_YET := docker-up docker-up-full docker-build docker-down docker-logs docker-status docker-clean
 
 .PHONY: help init build run-api run-worker demo test test-unit test-integration test-coverage test-watch third-party \
-        soak chaos mutations bench fmt lint clean need-python need-rust $(NOT_BUILT_YET)
+        soak chaos mutations bench bench-peers fmt lint clean need-python need-rust $(NOT_BUILT_YET)
 
 help: ## Lists the commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -74,6 +74,9 @@ mutations: need-rust ## Plants known bugs one at a time and checks that the test
 
 bench: need-python ## Measures each figure beside its limit; ARGS="a b" names some; docs/performance.md
 	@$(PYTHON) scripts/bench.py $(ARGS)
+
+bench-peers: need-python ## The same with mq-bridge and the Debezium engine in figure h, which are fetched
+	@$(PYTHON) scripts/bench.py --peers $(ARGS)
 
 fmt: need-rust ## Formats the sources
 	cargo fmt --all

@@ -1,4 +1,4 @@
-"""Servers that are Python packages, each in a folder of its own."""
+"""Programs that are Python packages, each in a folder of its own."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from progress import Problem, Progress
 
 @dataclass(frozen=True)
 class PythonTool:
-    """A server that is Python packages: how to find it, and how to start it."""
+    """A program that is Python packages: how to find it, and how to start it."""
 
     name: str
     variable: str
     version: str
     requirements: Path
-    # Makes a server of `sys.argv`.
+    # Makes a program of `sys.argv`.
     start: str
     otherwise: str
 
@@ -76,3 +76,23 @@ MOTO_SERVER = PythonTool(
         "CONDUIT_MOTO_SERVER to the path of its `moto_server`."
     ),
 )
+
+# Runs the script that its first argument names.
+RUN_SCRIPT = "import runpy\ndel sys.argv[0]\nrunpy.run_path(sys.argv[0], run_name='__main__')"
+
+
+def _python_with(name: str, variable: str, version: str, requirements: str) -> PythonTool:
+    """A Python that has the packages of a file beside this one."""
+    return PythonTool(
+        name=name,
+        variable=variable,
+        version=version,
+        requirements=Path(__file__).resolve().parent / requirements,
+        start=RUN_SCRIPT,
+        otherwise=f"The benchmark that is compared with it needs what {requirements} lists: give pip a way to its index.",
+    )
+
+
+HAND_WRITTEN = _python_with("hand-written", "CONDUIT_BENCH_PYTHON", "4.18.3", "hand_written.txt")
+MQ_BRIDGE = _python_with("mq-bridge", "CONDUIT_BENCH_MQ_BRIDGE", "1.2.0", "mq_bridge.txt")
+DEBEZIUM = _python_with("debezium", "CONDUIT_BENCH_DEBEZIUM", "3.6.3.0", "debezium.txt")

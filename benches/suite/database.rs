@@ -60,8 +60,13 @@ impl Mongo {
     /// Inserts documents of 500 bytes into a new collection.
     pub(crate) async fn insert(&self, collection: &str, documents: u64) -> Result<Load, Failure> {
         self.database.create_collection(collection).await?;
+        self.refill(collection, documents).await
+    }
+
+    /// Inserts further documents of 500 bytes.
+    pub(crate) async fn refill(&self, collection: &str, documents: u64) -> Result<Load, Failure> {
         let start = self.now().await?;
-        self.fill(collection, documents).await?;
+        self.add(collection, documents).await?;
         Ok(Load {
             collection: collection.to_owned(),
             start,
@@ -79,7 +84,7 @@ impl Mongo {
         let images = doc! { "enabled": stores_images == StoresImages::Yes };
         let command = doc! { "create": collection, "changeStreamPreAndPostImages": images };
         self.database.run_command(command).await?;
-        self.fill(collection, documents).await?;
+        self.add(collection, documents).await?;
         let start = self.now().await?;
         let change = doc! { "$inc": { "number": 1 } };
         self.database
@@ -93,7 +98,8 @@ impl Mongo {
         })
     }
 
-    async fn fill(&self, collection: &str, documents: u64) -> Result<(), Failure> {
+    /// The same, of which nobody needs to know where they lie.
+    pub(crate) async fn add(&self, collection: &str, documents: u64) -> Result<(), Failure> {
         let target = self.database.collection::<Document>(collection);
         let mut done = 0;
         while done < documents {

@@ -7,7 +7,7 @@ pub(crate) fn document(id: impl Into<bson::Bson>) -> Document {
     doc! {
         "_id": id.into(), "number": 42_i32, "long": 9_007_199_254_740_993_i64, "price": 12.5,
         "at": DateTime::from_millis(1_795_380_247_402), "name": "Grüße aus Köln",
-        "nested": { "a": 1, "b": [1, 2.5, "three", bson::Bson::Null, true] }, "pad": "x".repeat(260),
+        "nested": { "a": 1, "b": [1, 2.5, "three", bson::Bson::Null, true] }, "pad": "x".repeat(321),
     }
 }
 

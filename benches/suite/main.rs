@@ -8,6 +8,8 @@ mod document;
 mod figure;
 mod findings;
 mod memory;
+mod peer;
+mod receiver;
 mod role;
 mod samples;
 mod settings;

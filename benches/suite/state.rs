@@ -5,6 +5,15 @@ use serde_json::Value;
 
 use crate::{Failure, suite::required};
 
+/// How many commands were carried out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Calls {
+    /// All of them, those of scripts too.
+    pub(crate) commands: u64,
+    /// Scripts.
+    pub(crate) scripts: u64,
+}
+
 /// A server that this run may use alone.
 pub(crate) struct Redis {
     uri: String,
@@ -31,17 +40,21 @@ impl Redis {
             .await?)
     }
 
-    /// How many commands were carried out so far, those of scripts too.
-    pub(crate) async fn calls(&self) -> Result<u64, Failure> {
+    /// How many commands were carried out so far.
+    pub(crate) async fn calls(&self) -> Result<Calls, Failure> {
         let mut query = redis::cmd("INFO");
         query.arg("commandstats");
         let text: String = query.query_async(&mut self.connection.clone()).await?;
-        let mut calls = 0;
-        for line in text.lines().filter(|line| line.starts_with("cmdstat_")) {
-            let (_, rest) = line
+        let mut calls = Calls::default();
+        for line in text.lines().filter_map(|line| line.strip_prefix("cmdstat_")) {
+            let (name, rest) = line
                 .split_once(":calls=")
                 .ok_or("redis tells its calls otherwise")?;
-            calls += rest.split(',').next().unwrap_or_default().parse::<u64>()?;
+            let count: u64 = rest.split(',').next().unwrap_or_default().parse()?;
+            calls.commands += count;
+            if name.starts_with("eval") {
+                calls.scripts += count;
+            }
         }
         Ok(calls)
     }

@@ -12,7 +12,7 @@ use crate::child::Child;
 use crate::database::{Load, Mongo};
 use crate::figure::Figure;
 use crate::findings::{Report, Row};
-use crate::role::{BareJob, ConduitJob, CursorJob, Images, Job, ReceiverJob, SinkKind, WriterJob};
+use crate::role::{BareJob, ConduitJob, CursorJob, Images, Job, SinkKind, WriterJob};
 use crate::settings::Settings;
 use crate::state::Redis;
 
@@ -120,16 +120,6 @@ impl Suite {
         let load = self.mongo.insert(&format!("inserts_{records}"), records).await?;
         known.insert(records, load.clone());
         Ok(load)
-    }
-
-    /// Starts a receiver of HTTP requests; returns where it listens.
-    pub(crate) async fn receiver(&self, job: ReceiverJob) -> Result<(Child, String), Failure> {
-        let child = Child::start(&Job::Receiver(job)).await?;
-        let url = child.introduction()["url"]
-            .as_str()
-            .ok_or("a receiver without a url")?
-            .to_owned();
-        Ok((child, url))
     }
 
     /// A job for Conduit: one destination for the changes of `load`.

@@ -13,6 +13,7 @@ const COLLECTION: &str = "commits";
 struct Written {
     commits_a_second: f64,
     commands_a_record: f64,
+    scripts_a_record: f64,
 }
 
 pub(super) async fn measure(figure: &'static str, suite: &Suite) -> Result<(), Failure> {
@@ -38,6 +39,13 @@ pub(super) async fn measure(figure: &'static str, suite: &Suite) -> Result<(), F
             .add(Row::new(figure, format!("commits, {what}"), "1/s", commits).with_bar(Bar::AtMost(20.0)))?;
         let row = Row::new(figure, format!("Redis commands, {what}"), "1/record", commands);
         suite.add(row.with_bar(Bar::AtMost(bar)))?;
+        let scripts = runs.iter().map(|run| run.scripts_a_record).collect();
+        suite.add(Row::new(
+            figure,
+            "  scripts, which these are part of",
+            "1/record",
+            scripts,
+        ))?;
     }
     Ok(())
 }
@@ -58,12 +66,13 @@ async fn run(suite: &Suite, watermark: bool) -> Result<Written, Failure> {
     let _: serde_json::Value = writer.ask("write").await?;
     suite.delivered(&mut conduit, documents).await?;
     let commits = suite.redis.commits(COLLECTION).await?.saturating_sub(commits);
-    let (took, commands) = (clock::now() - began, suite.redis.calls().await? - calls);
+    let (took, after) = (clock::now() - began, suite.redis.calls().await?);
     let () = conduit.ask("stop").await?;
     conduit.end().await?;
     Ok(Written {
         // So many commits have one interval less between them.
         commits_a_second: float(commits.saturating_sub(1)) / took.as_secs_f64(),
-        commands_a_record: float(commands) / float(documents),
+        commands_a_record: float(after.commands - calls.commands) / float(documents),
+        scripts_a_record: float(after.scripts - calls.scripts) / float(documents),
     })
 }

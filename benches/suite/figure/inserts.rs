@@ -3,6 +3,7 @@
 
 use crate::Failure;
 use crate::findings::{Bar, Row};
+use crate::receiver::ReceiverProcess;
 use crate::role::{Images, ReceiverJob, SinkKind};
 use crate::samples::Samples;
 use crate::suite::Suite;
@@ -38,7 +39,7 @@ pub(super) async fn measure(figure: &'static str, suite: &Suite) -> Result<(), F
 pub(super) async fn measure_batches(figure: &'static str, suite: &Suite) -> Result<(), Failure> {
     let load = suite.inserts(suite.settings.records).await?;
     let records = load.changes;
-    let (_receiver, url) = suite.receiver(ReceiverJob::default()).await?;
+    let receiver = ReceiverProcess::start(ReceiverJob::default()).await?;
     let (mut bare, mut null, mut ours) = (Samples::default(), Samples::default(), Samples::default());
     for round in 0..suite.settings.rounds {
         let limit = bare.add(
@@ -48,7 +49,7 @@ pub(super) async fn measure_batches(figure: &'static str, suite: &Suite) -> Resu
         let job = |sink| suite.conduit_job(&load, Images::Inserted, sink);
         let nothing = null.add(suite.drain(job(SinkKind::Null)).await?, records);
         let batches = ours.add(
-            suite.drain(job(SinkKind::PostBatches(url.clone()))).await?,
+            suite.drain(job(SinkKind::PostBatches(receiver.url()))).await?,
             records,
         );
         let found = format!("cursor {limit:.0}/s, null sink {nothing:.0}/s, batches {batches:.0}/s");

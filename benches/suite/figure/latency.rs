@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::Failure;
 use crate::child::Child;
 use crate::findings::{Bar, Row};
+use crate::receiver::ReceiverProcess;
 use crate::role::{FollowerJob, Job, ReceiverJob, SinkKind};
 use crate::suite::{Suite, float};
 
@@ -62,24 +63,25 @@ async fn of_reader(suite: &Suite, a_second: u64) -> Result<[f64; 3], Failure> {
     };
     let mut reader = Child::start(&Job::Follower(job)).await?;
     let written = write(suite, a_second).await?;
-    latencies(&written, &arrivals(&mut reader, written.len()).await?)
+    let arrived = arrivals(&mut reader, written.len()).await?;
+    let () = reader.ask("stop").await?;
+    latencies(&written, &arrived)
 }
 
 async fn of_conduit(suite: &Suite, a_second: u64) -> Result<[f64; 3], Failure> {
-    let (mut receiver, url) = suite
-        .receiver(ReceiverJob {
-            keeps_arrivals: true,
-            ..ReceiverJob::default()
-        })
-        .await?;
-    let job = suite.live_job(vec![COLLECTION.to_owned()], 1, SinkKind::Post(url));
+    let mut receiver = ReceiverProcess::start(ReceiverJob {
+        keeps_arrivals: true,
+        ..ReceiverJob::default()
+    })
+    .await?;
+    let job = suite.live_job(vec![COLLECTION.to_owned()], 1, SinkKind::Post(receiver.url()));
     let mut conduit = suite
         .stream(job)
         .await?
         .ok_or("conduit did not come to stream")?
         .child;
     let written = write(suite, a_second).await?;
-    let arrived = arrivals(&mut receiver, written.len()).await?;
+    let arrived = arrivals(receiver.child(), written.len()).await?;
     let () = conduit.ask("stop").await?;
     conduit.end().await?;
     latencies(&written, &arrived)

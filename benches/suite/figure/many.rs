@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::Failure;
 use crate::child::Child;
 use crate::findings::{Bar, Row};
+use crate::receiver::ReceiverProcess;
 use crate::role::{FollowerJob, Job, ReceiverJob, SinkKind};
 use crate::suite::{Suite, Usage, float};
 
@@ -35,12 +36,12 @@ pub(super) async fn measure(figure: &'static str, suite: &Suite) -> Result<(), F
             .map(|number| format!("many_{count}_{number}"))
             .collect();
         suite.mongo.create(&names).await?;
-        let (_receiver, url) = suite.receiver(ReceiverJob::default()).await?;
+        let receiver = ReceiverProcess::start(ReceiverJob::default()).await?;
         let mut found = Found::default();
         let mut all_stream = true;
         for round in 0..suite.settings.rounds {
             with_reader(suite, &names, &mut found).await?;
-            all_stream = with_conduit(suite, &names, url.clone(), &mut found).await?;
+            all_stream = with_conduit(suite, &names, receiver.url(), &mut found).await?;
             if !all_stream {
                 break;
             }
@@ -101,6 +102,7 @@ async fn with_reader(suite: &Suite, names: &[String], found: &mut Found) -> Resu
     let _: Value = writer.ask("write").await?;
     let server = suite.mongo.cpu()? - server;
     let after: Usage = reader.ask("usage").await?;
+    let () = reader.ask("stop").await?;
     found
         .server_of_reader
         .push(server.as_secs_f64() * 1e6 / float(documents));
@@ -118,6 +120,8 @@ async fn with_conduit(
     found: &mut Found,
 ) -> Result<bool, Failure> {
     let job = suite.live_job(names.to_vec(), DESTINATIONS, SinkKind::Post(url));
+    // Readers that were killed leave streams behind, which the server keeps for minutes.
+    let left_behind = suite.mongo.open_streams().await?;
     let Some(streaming) = suite.stream(job).await? else {
         return Ok(false);
     };
@@ -125,7 +129,7 @@ async fn with_conduit(
     let documents = A_SECOND * suite.settings.seconds;
     let mut writer = suite.writer(names.to_vec(), A_SECOND, documents).await?;
     let (before, server): (Usage, _) = (conduit.ask("usage").await?, suite.mongo.cpu()?);
-    let streams = suite.mongo.open_streams().await?;
+    let streams = suite.mongo.open_streams().await?.saturating_sub(left_behind);
     let _: Value = writer.ask("write").await?;
     suite
         .delivered(&mut conduit, documents * DESTINATIONS as u64)

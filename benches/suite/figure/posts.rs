@@ -2,10 +2,9 @@
 //! that drains the same events and a client that does the same `SET`s, beside each other. With a receiver that takes its
 //! time, against the loop of requests alone.
 
-use serde::Deserialize;
-
 use crate::Failure;
 use crate::findings::{Bar, Row};
+use crate::receiver::{Received, ReceiverProcess};
 use crate::role::{BareJob, Images, PostJob, ReceiverJob, SetJob, SinkKind};
 use crate::samples::Samples;
 use crate::suite::{Suite, float};
@@ -13,16 +12,9 @@ use crate::suite::{Suite, float};
 /// As many requests at a time as the HTTP sink makes.
 const IN_FLIGHT: u64 = 64;
 /// The size of a record of the inserts.
-const RECORD_BYTES: u16 = 787;
+const RECORD_BYTES: u16 = 848;
 /// Which part of the records is sent: each costs more than one to a null sink.
 const PART: u64 = 3;
-
-/// What a receiver got.
-#[derive(Clone, Copy, Debug, Deserialize)]
-struct Received {
-    requests: u64,
-    bytes: u64,
-}
 
 pub(super) async fn measure(figure: &'static str, suite: &Suite, delay_ms: u64) -> Result<(), Failure> {
     let load = suite.inserts((suite.settings.records / PART).max(1)).await?;
@@ -32,7 +24,8 @@ pub(super) async fn measure(figure: &'static str, suite: &Suite, delay_ms: u64) 
         delay_ms,
         ..ReceiverJob::default()
     };
-    let (mut receiver, url) = suite.receiver(receiver).await?;
+    let mut receiver = ReceiverProcess::start(receiver).await?;
+    let url = receiver.url();
     let posts = PostJob {
         url: url.clone(),
         requests: records,
@@ -50,10 +43,10 @@ pub(super) async fn measure(figure: &'static str, suite: &Suite, delay_ms: u64) 
     let (mut bare, mut ours) = (Samples::default(), Samples::default());
     for round in 0..suite.settings.rounds {
         let bare = bare.add(suite.bare(limit.clone()).await?, records);
-        let _: Received = receiver.ask("received").await?;
+        receiver.forget().await?;
         let job = suite.conduit_job(&load, Images::Inserted, SinkKind::Post(url.clone()));
         let rate = ours.add(suite.drain(job).await?, records);
-        check(receiver.ask("received").await?, records)?;
+        check(receiver.received().await?, records)?;
         suite.note(figure, round, &format!("bare {bare:.0}/s, conduit {rate:.0}/s"));
     }
     let (what, limit) = if is_slow {

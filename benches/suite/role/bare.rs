@@ -68,6 +68,10 @@ impl Bare {
     async fn go(&mut self) -> Result<Value, Failure> {
         let (began, cpu) = (clock::now(), clock::cpu());
         let mut tasks: Vec<JoinHandle<Result<(), Failure>>> = Vec::new();
+        let client = self
+            .cursor
+            .as_ref()
+            .map(|(database, _)| database.client().clone());
         if let Some((database, job)) = self.cursor.take() {
             tasks.push(tokio::spawn(read(database, job)));
         }
@@ -88,6 +92,10 @@ impl Bare {
             outcome??;
         }
         let (took, cpu) = (clock::now() - began, clock::cpu() - cpu);
+        if let Some(client) = client {
+            // The server would keep the cursor for minutes.
+            client.shutdown().await;
+        }
         Ok(json!({ "seconds": took.as_secs_f64(), "cpu_seconds": cpu.as_secs_f64() }))
     }
 }

@@ -35,6 +35,7 @@ const LONGEST_START: Duration = Duration::from_secs(90);
 /// Conduit as a host would run it, with its deliveries counted.
 pub(super) struct ConduitProcess {
     conduit: Option<Conduit>,
+    client: Client,
     handle: Handle,
     watcher: MongoWatcher,
     deliveries: Arc<Deliveries>,
@@ -51,7 +52,8 @@ impl ConduitProcess {
     pub(super) async fn new(job: ConduitJob) -> Result<Self, Failure> {
         let mut options = ClientOptions::parse(&job.mongodb).await?;
         options.max_pool_size = Some(MAX_STREAM_CONNECTIONS);
-        let database = Client::with_options(options)?.database(&job.database);
+        let client = Client::with_options(options)?;
+        let database = client.database(&job.database);
         // Connecting is no part of what is measured, here as in the limits.
         database.run_command(doc! { "ping": 1 }).await?;
         let watcher = MongoWatcher::new(database);
@@ -66,15 +68,16 @@ impl ConduitProcess {
         };
         let store = RedisStore::connect(&job.redis, settings)?;
         let deliveries = Arc::new(Deliveries::expecting(job.deliveries));
-        let client = HttpClient::new(EgressPolicy::Any)?;
+        let http = HttpClient::new(EgressPolicy::Any)?;
         let mut builder = Conduit::builder(Arc::new(watcher.clone()), Arc::new(store));
         for name in &job.collections {
-            builder = builder.collection(collection(&job, name, &client, &deliveries)?);
+            builder = builder.collection(collection(&job, name, &http, &deliveries)?);
         }
         let conduit = builder.build()?;
         Ok(Self {
             handle: conduit.handle(),
             conduit: Some(conduit),
+            client,
             watcher,
             deliveries,
             expected: job.deliveries,
@@ -96,7 +99,9 @@ impl ConduitProcess {
     async fn stop(&mut self) -> Result<(), Failure> {
         let running = self.running.take().ok_or("it is not running")?;
         let _ = running.stop.send(());
-        Ok(running.task.await??)
+        running.task.await??;
+        self.watcher.closed().await;
+        Ok(())
     }
 
     /// From the start to the last delivery; the processor time is that of everything, the stop with its last commit too.
@@ -107,6 +112,7 @@ impl ConduitProcess {
         let took = clock::now() - began;
         self.stop().await?;
         let cpu = clock::cpu() - cpu;
+        self.client.clone().shutdown().await;
         let delivered = self.deliveries.count();
         if delivered != self.expected {
             return Err(format!("{delivered} deliveries instead of {}", self.expected).into());
@@ -145,7 +151,11 @@ impl Role for ConduitProcess {
                 "deliveries": self.deliveries.count(),
                 "open_streams": self.watcher.open_streams(),
             })),
-            "stop" => self.stop().await.map(|()| Value::Null),
+            "stop" => {
+                self.stop().await?;
+                self.client.clone().shutdown().await;
+                Ok(Value::Null)
+            }
             other => Err(format!("conduit does not know {other:?}").into()),
         }
     }

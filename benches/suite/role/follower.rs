@@ -9,6 +9,8 @@ use futures_util::StreamExt;
 use mongodb::Client;
 use mongodb::raw_batch_cursor::RawBatchCursor;
 use serde_json::{Value, json};
+use tokio::sync::oneshot::{self, error::TryRecvError};
+use tokio::task::JoinHandle;
 
 use super::Role;
 use super::job::FollowerJob;
@@ -19,13 +21,20 @@ const AWAIT_TIME: Duration = Duration::from_millis(500);
 
 /// Notes when each document's insert was read.
 pub(super) struct Follower {
+    client: Client,
+    reading: Option<Reading>,
     arrivals: Arc<Mutex<Vec<(i64, u64)>>>,
+}
+
+struct Reading {
+    task: JoinHandle<()>,
+    stop: oneshot::Sender<()>,
 }
 
 impl Follower {
     /// Opens the stream and begins to read.
     pub(super) async fn new(job: FollowerJob) -> Result<Self, Failure> {
-        let database = Client::with_uri_str(&job.mongodb).await?.database(&job.database);
+        let client = Client::with_uri_str(&job.mongodb).await?;
         let mut pipeline = bson::RawArrayBuf::new();
         pipeline.push(rawdoc! { "$changeStream": {} });
         let command = rawdoc! {
@@ -34,16 +43,30 @@ impl Follower {
             "cursor": { "batchSize": i64::from(BATCH_SIZE) },
             "readConcern": { "level": "majority" },
         };
-        let cursor = database
+        let cursor = client
+            .database(&job.database)
             .run_raw_cursor_command(command)
             .batch_size(BATCH_SIZE)
             .max_time(AWAIT_TIME)
             .batch()
             .await?;
         let arrivals = Arc::default();
-        // Lives as long as the process, which is its owner.
-        tokio::spawn(read(cursor, Arc::clone(&arrivals)));
-        Ok(Self { arrivals })
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(read(cursor, Arc::clone(&arrivals), stopped));
+        Ok(Self {
+            client,
+            reading: Some(Reading { task, stop }),
+            arrivals,
+        })
+    }
+
+    /// Closes the stream on the server, which would keep it for minutes.
+    async fn stop(&mut self) -> Result<(), Failure> {
+        let Reading { task, stop } = self.reading.take().ok_or("it was stopped before")?;
+        let _ = stop.send(());
+        task.await?;
+        self.client.clone().shutdown().await;
+        Ok(())
     }
 }
 
@@ -56,13 +79,19 @@ impl Role for Follower {
                 Ok(serde_json::to_value(std::mem::take(&mut *arrivals))?)
             }
             "usage" => Ok(json!({ "cpu_seconds": clock::cpu().as_secs_f64() })),
+            "stop" => self.stop().await.map(|()| Value::Null),
             other => Err(format!("the reader does not know {other:?}").into()),
         }
     }
 }
 
-async fn read(mut cursor: RawBatchCursor, arrivals: Arc<Mutex<Vec<(i64, u64)>>>) {
-    while let Some(Ok(batch)) = cursor.next().await {
+/// Reads until it is stopped, between two replies: a driver's future is not dropped midway.
+async fn read(
+    mut cursor: RawBatchCursor,
+    arrivals: Arc<Mutex<Vec<(i64, u64)>>>,
+    mut stopped: oneshot::Receiver<()>,
+) {
+    while let (Err(TryRecvError::Empty), Some(Ok(batch))) = (stopped.try_recv(), cursor.next().await) {
         let arrived = u64::try_from(clock::now().as_nanos()).unwrap_or(u64::MAX);
         let Ok(events) = batch.doc_slices() else { return };
         let ids = events.into_iter().filter_map(|event| {

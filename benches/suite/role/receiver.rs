@@ -30,6 +30,9 @@ pub(super) struct Receiver {
 struct Seen {
     requests: AtomicU64,
     bytes: AtomicU64,
+    /// When the first and the last request came, in nanoseconds of [`clock::now`]; the first is 0 if none did.
+    first: AtomicU64,
+    last: AtomicU64,
     delay: Duration,
     keeps_arrivals: bool,
     /// The number of each record, and when it arrived, in nanoseconds of [`clock::now`].
@@ -43,6 +46,8 @@ impl Receiver {
         let seen = Arc::new(Seen {
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            first: AtomicU64::new(0),
+            last: AtomicU64::new(0),
             delay: Duration::from_millis(job.delay_ms),
             keeps_arrivals: job.keeps_arrivals,
             arrivals: Mutex::default(),
@@ -61,11 +66,23 @@ impl Role for Receiver {
 
     async fn answer(&mut self, word: &str) -> Result<Value, Failure> {
         match word {
-            // Since it was last asked.
             "received" => Ok(json!({
-                "requests": self.seen.requests.swap(0, Ordering::Relaxed),
-                "bytes": self.seen.bytes.swap(0, Ordering::Relaxed),
+                "requests": self.seen.requests.load(Ordering::Relaxed),
+                "bytes": self.seen.bytes.load(Ordering::Relaxed),
+                "first": self.seen.first.load(Ordering::Relaxed),
+                "last": self.seen.last.load(Ordering::Relaxed),
             })),
+            "forget" => {
+                for value in [
+                    &self.seen.requests,
+                    &self.seen.bytes,
+                    &self.seen.first,
+                    &self.seen.last,
+                ] {
+                    value.store(0, Ordering::Relaxed);
+                }
+                Ok(Value::Null)
+            }
             "arrivals" => {
                 let mut arrivals = self.seen.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
                 Ok(serde_json::to_value(std::mem::take(&mut *arrivals))?)
@@ -101,17 +118,20 @@ async fn take(request: Request<Incoming>, seen: Arc<Seen>) -> Result<Response<Em
             text.extend_from_slice(&data);
         }
     }
+    let now = u64::try_from(clock::now().as_nanos()).unwrap_or(u64::MAX);
     if seen.keeps_arrivals
         && let Some(number) = number(&text)
     {
-        let arrival = u64::try_from(clock::now().as_nanos()).unwrap_or(u64::MAX);
         let mut arrivals = seen.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
-        arrivals.push((number, arrival));
+        arrivals.push((number, now));
     }
     if !seen.delay.is_zero() {
         tokio::time::sleep(seen.delay).await;
     }
-    seen.requests.fetch_add(1, Ordering::Relaxed);
+    if seen.requests.fetch_add(1, Ordering::Relaxed) == 0 {
+        seen.first.store(now, Ordering::Relaxed);
+    }
+    seen.last.store(now, Ordering::Relaxed);
     Ok(Response::new(Empty::new()))
 }
 
