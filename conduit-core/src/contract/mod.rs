@@ -13,6 +13,7 @@ pub use dispatcher::{Closed, Dispatcher, Outcome, Receipt, Route, Settled, Settl
 pub(crate) use error::Subject;
 pub use error::{BoxError, SinkError, SinkErrorKind, StateError, StateErrorKind, WatchError, WatchErrorKind};
 pub use observer::{NoObserver, Observer, SettledAs, Settlement};
+pub(crate) use sink::Permission;
 pub use sink::{Delivery, RecordBatch, SameKey, Sink, SinkLimits};
 pub use store::{
     Lease, LetterSelection, OpenRequest, Opened, PoisonedKey, QueueLengths, RetryId, Rewind, StateStore,

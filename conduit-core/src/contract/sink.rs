@@ -51,12 +51,12 @@ impl Default for SinkLimits {
 }
 
 /// Says whether something may still be sent.
-type Permission = dyn Fn() -> bool + Send + Sync;
+pub(crate) type Permission = dyn Fn() -> bool + Send + Sync;
 
-/// Records of one call, in order; never empty.
+/// Records of one call, in order; never empty. Cheap to clone.
 #[derive(Clone)]
 pub struct RecordBatch {
-    records: Vec<Arc<Record>>,
+    records: Arc<[Arc<Record>]>,
     permission: Option<Arc<Permission>>,
 }
 
@@ -64,16 +64,18 @@ impl RecordBatch {
     /// Makes a batch.
     #[must_use]
     pub fn new(records: Vec<Arc<Record>>) -> Self {
-        Self {
-            records,
-            permission: None,
-        }
+        records.into_iter().collect()
     }
 
     /// Makes the right to send the batch end when `permission` says so.
     #[must_use]
-    pub fn with_permission(mut self, permission: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        self.permission = Some(Arc::new(permission));
+    pub fn with_permission(self, permission: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.with_shared_permission(Arc::new(permission))
+    }
+
+    /// As [`with_permission`](Self::with_permission), with one that many batches share.
+    pub(crate) fn with_shared_permission(mut self, permission: Arc<Permission>) -> Self {
+        self.permission = Some(permission);
         self
     }
 
@@ -89,6 +91,15 @@ impl RecordBatch {
     #[must_use]
     pub fn records(&self) -> &[Arc<Record>] {
         &self.records
+    }
+}
+
+impl FromIterator<Arc<Record>> for RecordBatch {
+    fn from_iter<I: IntoIterator<Item = Arc<Record>>>(records: I) -> Self {
+        Self {
+            records: records.into_iter().collect(),
+            permission: None,
+        }
     }
 }
 

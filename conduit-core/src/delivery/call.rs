@@ -12,8 +12,10 @@ use super::Gate;
 use super::endpoint::Endpoint;
 use super::key_table::KeyTable;
 use super::pass::{Caller, Counts, Entry, Pass, Probe};
-use crate::contract::{Outcome, Receipt, RecordBatch, Sink, SinkError, SinkErrorKind, SinkLimits, Subject};
-use crate::value::{Record, RecordKey};
+use crate::contract::{
+    Delivery, Outcome, Permission, Receipt, RecordBatch, Sink, SinkError, SinkErrorKind, SinkLimits, Subject,
+};
+use crate::value::Record;
 
 /// A record to be sent, and the receipt that its outcome is written on.
 pub(super) struct Job {
@@ -42,17 +44,22 @@ pub(super) struct Calls {
     sink: Arc<dyn Sink>,
     limits: SinkLimits,
     gate: Arc<Gate>,
+    /// Ends with the lease.
+    permission: Arc<Permission>,
     endpoint: Arc<Endpoint>,
     keys: Arc<KeyTable>,
     slots: Semaphore,
     /// How many of these waiting records may have: of any number of chains, only so many take a slot from the lanes.
     chain_slots: Semaphore,
-    /// Counts how often everything was called back.
-    recalls: watch::Sender<u64>,
+    recalls: watch::Sender<Recalls>,
 }
 
-/// A sink's answer: for each record of the call, why it failed if it did.
+/// How often everything was called back.
+pub(super) type Recalls = u64;
+
+/// A sink's answer.
 pub(super) struct Answer {
+    /// For each record of the call, why it failed if it did; nothing if none did.
     pub(super) failures: Vec<Option<SinkError>>,
     /// All failed with one error, which may be about one of them.
     pub(super) is_refused_whole: bool,
@@ -62,6 +69,9 @@ pub(super) struct Answer {
 
 /// The place of one call among those in hand, and among those of waiting records if it is one.
 type Slots<'a> = (Option<SemaphorePermit<'a>>, SemaphorePermit<'a>);
+
+/// What a call holds while it is made.
+type Entered<'a> = (Option<Probe<'a>>, Slots<'a>, Pass);
 
 /// Why a call was not made.
 #[derive(Clone, Copy)]
@@ -79,10 +89,12 @@ impl Calls {
         keys: Arc<KeyTable>,
     ) -> Self {
         let limits = sink.limits();
+        let lease = Arc::clone(gate.lease());
         Self {
             sink,
             limits,
             gate,
+            permission: Arc::new(move || lease.is_held()),
             endpoint,
             keys,
             slots: Semaphore::new(limits.concurrency.max(1)),
@@ -108,17 +120,18 @@ impl Calls {
         self.recalls.send_modify(|count| *count += 1);
     }
 
-    pub(super) fn recalls(&self) -> watch::Receiver<u64> {
-        self.recalls.subscribe()
+    pub(super) fn recalls(&self) -> Recalls {
+        *self.recalls.borrow()
+    }
+
+    /// Waits until everything is called back once more.
+    async fn recalled(&self, since: Recalls) {
+        // The sender is here as well.
+        let _ = self.recalls.subscribe().wait_for(|count| *count != since).await;
     }
 
     /// Makes one call once everything lets it through.
-    pub(super) async fn send(
-        &self,
-        caller: Caller,
-        jobs: &[Job],
-        recalls: &mut watch::Receiver<u64>,
-    ) -> Result<Answer, NotSent> {
+    pub(super) async fn send(&self, caller: Caller, jobs: &[Job], since: Recalls) -> Result<Answer, NotSent> {
         if let [job] = jobs
             && let Some(error) = self.cannot_be_sent(&job.record)
         {
@@ -129,16 +142,17 @@ impl Calls {
                 took: Duration::ZERO,
             });
         }
-        let (_probe, _slots, pass) = tokio::select! {
-            biased;
-            // The sender is here as well.
-            _ = recalls.changed() => return Err(NotSent::Recalled),
-            () = self.gate.closed() => return Err(NotSent::Closed),
-            entered = self.enter(caller) => entered?,
+        let (_probe, _slots, pass) = match self.enter_now(caller, since) {
+            Some(entered) => entered,
+            None => tokio::select! {
+                biased;
+                () = self.recalled(since) => return Err(NotSent::Recalled),
+                () = self.gate.closed() => return Err(NotSent::Closed),
+                entered = self.enter(caller) => entered?,
+            },
         };
-        let batch = RecordBatch::new(jobs.iter().map(|job| Arc::clone(&job.record)).collect());
-        let lease = Arc::clone(self.gate.lease());
-        let batch = batch.with_permission(move || lease.is_held());
+        let batch: RecordBatch = jobs.iter().map(|job| Arc::clone(&job.record)).collect();
+        let batch = batch.with_shared_permission(Arc::clone(&self.permission));
         let started = Instant::now();
         let call = AssertUnwindSafe(self.sink.deliver(&batch)).catch_unwind();
         let result = match tokio::time::timeout(self.limits.timeout, call).await {
@@ -155,19 +169,18 @@ impl Calls {
         let says = if is_refused_whole { 1 } else { jobs.len() };
         let failures = failures(jobs.len(), result);
         note_throttling(&self.gate, &failures);
-        let outcomes: Vec<(RecordKey, Option<&SinkError>)> = jobs
+        let errors = failures.iter().map(Option::as_ref).chain(std::iter::repeat(None));
+        let outcomes = jobs
             .iter()
             .map(|job| job.record.key())
-            .zip(failures.iter().map(Option::as_ref))
+            .zip(errors)
             .filter(|(_, failure)| failure.is_none_or(|error| error.subject() != Subject::Neither))
-            .take(says)
-            .collect();
+            .take(says);
         // What never left the process is no answer: the pass is given back.
-        let is_sent = failures
-            .iter()
-            .any(|failure| !matches!(failure, Some(error) if error.kind() == SinkErrorKind::NotSent));
+        let is_unsent = |failure: &Option<SinkError>| matches!(failure, Some(error) if error.kind() == SinkErrorKind::NotSent);
+        let is_sent = failures.is_empty() || !failures.iter().all(is_unsent);
         let counts = match is_sent {
-            true => pass.report(&outcomes),
+            true => pass.report(outcomes),
             false => Counts::No,
         };
         Ok(Answer {
@@ -178,9 +191,26 @@ impl Calls {
         })
     }
 
+    /// As [`enter`](Self::enter), if nothing has to be waited for.
+    fn enter_now(&self, caller: Caller, since: Recalls) -> Option<Entered<'_>> {
+        let share = match caller {
+            Caller::Lane => None,
+            Caller::Chain => Some(self.chain_slots.try_acquire().ok()?),
+            Caller::Probe => return None,
+        };
+        let slots = (share, self.slots.try_acquire().ok()?);
+        if self.recalls() != since || !self.gate.is_open() {
+            return None;
+        }
+        match self.endpoint.enter(caller, None) {
+            Entry::Go(pass) => Some((None, slots, pass)),
+            Entry::Wait(_) | Entry::NeedsTurn => None,
+        }
+    }
+
     /// Waits until the lease is held, the destination wants calls, fewer than the most are in hand, and the endpoint lets
     /// one through: all at the same moment.
-    async fn enter(&self, caller: Caller) -> Result<(Option<Probe<'_>>, Slots<'_>, Pass), NotSent> {
+    async fn enter(&self, caller: Caller) -> Result<Entered<'_>, NotSent> {
         let mut probe = (caller == Caller::Probe).then(|| Probe::new(&self.endpoint));
         let mut changes = self.endpoint.changes();
         loop {
@@ -255,8 +285,11 @@ impl NotSent {
     }
 }
 
-/// Why each of `count` records failed, if it did.
-fn failures(count: usize, result: Result<crate::contract::Delivery, SinkError>) -> Vec<Option<SinkError>> {
+/// Why each of `count` records failed, if it did; nothing if none did.
+fn failures(count: usize, result: Result<Delivery, SinkError>) -> Vec<Option<SinkError>> {
+    if matches!(&result, Ok(delivery) if delivery.failed.is_empty()) {
+        return Vec::new();
+    }
     let mut failures: Vec<Option<SinkError>> = (0..count).map(|_| None).collect();
     let fail_all = |failures: &mut Vec<Option<SinkError>>, error: &SinkError| {
         failures

@@ -7,11 +7,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::pass::{Caller, Counts, Entry, Health, Pass, Turn};
+use super::pass::{Caller, Counts, Entry, Health, Outcomes, Pass, Turn};
 use super::server::Server;
 use super::window::Window;
 use crate::contract::{SinkError, SinkErrorKind, Subject};
-use crate::value::RecordKey;
 
 /// How long a suspected endpoint waits for somebody with a waiting record to ask.
 const SUSPECT_PROBE: Duration = Duration::from_millis(200);
@@ -131,8 +130,11 @@ impl Endpoint {
 
     /// Asks whether a call may be made now. A probe needs a turn at the server, once its own time has come.
     pub(super) fn enter(self: &Arc<Self>, caller: Caller, turn: Option<&Turn<'_>>) -> Entry {
-        let now = Instant::now();
         let mut inner = self.inner();
+        if matches!(inner.phase, Phase::Open) {
+            return Entry::Go(Pass::new(Arc::clone(self), None));
+        }
+        let now = Instant::now();
         let is_streams_turn = inner.next_trial().is_some();
         let waits = match &mut inner.phase {
             Phase::Open => None,
@@ -206,24 +208,21 @@ impl Endpoint {
     }
 
     /// Notes what a call came to: for each key why it failed, if it did. Nothing is said of what is sent again.
-    pub(super) fn report(&self, number: Option<u64>, outcomes: &[(RecordKey, Option<&SinkError>)]) -> Counts {
+    pub(super) fn report<'e>(&self, number: Option<u64>, mut outcomes: impl Outcomes<'e>) -> Counts {
         let blames = |error: &&SinkError| error.subject() == Subject::Destination;
         let sent = || {
-            let fails = |error: &Option<&SinkError>| error.as_ref().is_some_and(blames);
+            let fails = |error: Option<&SinkError>| error.as_ref().is_some_and(blames);
             outcomes
-                .iter()
-                .map(move |(key, error)| ((self.id, *key), fails(error)))
+                .clone()
+                .map(move |(key, error)| ((self.id, key), fails(error)))
         };
         let server_fails = self.server.note(sent());
         let mut inner = self.inner();
         for (key, fails) in sent() {
             inner.window.note(key, fails);
         }
-        let blamed = outcomes
-            .iter()
-            .find_map(|(_, error)| error.as_ref().filter(|error| blames(error)))
-            .copied();
-        let is_answered = outcomes.is_empty() || sent().any(|(_, fails)| !fails);
+        let is_answered = sent().next().is_none() || sent().any(|(_, fails)| !fails);
+        let blamed = outcomes.find_map(|(_, error)| error.filter(blames));
         if is_answered {
             inner.last_answer = Some(Instant::now());
         }

@@ -3,6 +3,7 @@
 use futures_util::FutureExt;
 
 use super::*;
+use crate::value::RecordKey;
 
 fn endpoint() -> Arc<Endpoint> {
     at(&server())
@@ -35,7 +36,7 @@ fn unavailable() -> SinkError {
 /// Makes a call that comes to `error`.
 fn call(endpoint: &Arc<Endpoint>, caller: Caller, number: u32, error: Option<&SinkError>) -> Counts {
     let pass = enter(endpoint, caller).expect("the endpoint lets a call through");
-    pass.report(&[(key(number), error)])
+    pass.report([(key(number), error)].into_iter())
 }
 
 /// Fails with 20 keys, which is held from the last on.
@@ -97,7 +98,10 @@ async fn a_failure_of_a_call_from_before_the_hold_is_no_attempt() {
     for number in 0..20 {
         call(&endpoint, Caller::Lane, number, Some(&unavailable()));
     }
-    assert_eq!(early.report(&[(key(99), Some(&unavailable()))]), Counts::No);
+    assert_eq!(
+        early.report([(key(99), Some(&unavailable()))].into_iter()),
+        Counts::No
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,7 +122,10 @@ async fn probes_go_out_one_at_a_time_at_waits_that_double_up_to_a_minute() {
         waits.push(until_probe(&endpoint).await.as_secs_f64());
         let probe = enter(&endpoint, Caller::Probe).unwrap();
         assert!(enter(&endpoint, Caller::Probe).is_none(), "one at a time");
-        assert_eq!(probe.report(&[(key(number), Some(&unavailable()))]), Counts::No);
+        assert_eq!(
+            probe.report([(key(number), Some(&unavailable()))].into_iter()),
+            Counts::No
+        );
     }
     let wanted = [1.0, 2.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0, 60.0];
     for (wait, wanted) in waits.iter().zip(wanted) {
@@ -161,7 +168,7 @@ async fn after_an_answer_one_two_four_calls_go_out_at_a_time() {
         assert_eq!(passes.len(), width);
         for pass in passes {
             next += 1;
-            assert_eq!(pass.report(&[(key(next), None)]), Counts::No);
+            assert_eq!(pass.report([(key(next), None)].into_iter()), Counts::No);
         }
     }
     assert_eq!(
@@ -243,7 +250,7 @@ async fn a_path_that_works_is_not_held_for_another_path_of_its_server() {
     for number in 0..100 {
         call(&good, Caller::Lane, number, None);
         if let Some(pass) = enter(&bad, Caller::Lane) {
-            pass.report(&[(key(number), Some(&unavailable()))]);
+            pass.report([(key(number), Some(&unavailable()))].into_iter());
         }
     }
     assert!(matches!(*bad.health().borrow(), Health::Held(_)));

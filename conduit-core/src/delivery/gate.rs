@@ -153,10 +153,13 @@ impl Gate {
 
     /// Notes an answer that was not throttling.
     pub(crate) fn answered(&self) {
-        self.state.send_if_modified(|state| {
-            state.next_untold = FIRST_THROTTLE;
-            false
-        });
+        let is_known = self.state.borrow().next_untold == FIRST_THROTTLE;
+        if !is_known {
+            self.state.send_if_modified(|state| {
+                state.next_untold = FIRST_THROTTLE;
+                false
+            });
+        }
     }
 
     /// Waits until nothing is let through any more.

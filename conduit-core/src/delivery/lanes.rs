@@ -170,7 +170,12 @@ impl Runner {
                     // Whoever went without a word gives no time: its records are unsettled, which is safe.
                     Err(_gone) => return,
                 },
-                Some(finished) = self.calls.next(), if !self.calls.is_empty() => self.finish(finished),
+                Some(finished) = self.calls.next(), if !self.calls.is_empty() => {
+                    self.finish(finished);
+                    while let Some(Some(finished)) = self.calls.next().now_or_never() {
+                        self.finish(finished);
+                    }
+                }
                 () = sleep_until(lingers_until), if lingers_until.is_some() => {}
                 Some(input) = input.recv() => match input {
                     Input::Work(work) => self.accept(work),
@@ -210,11 +215,11 @@ impl Runner {
     }
 
     fn start_chain(&mut self, caller: Caller, jobs: Vec<Job>) {
-        let (shared, recalls) = (Arc::clone(&self.shared), self.shared.recalls());
+        let (shared, since) = (Arc::clone(&self.shared), self.shared.recalls());
         self.calls.push(
             async move {
                 let settled = jobs.len();
-                shared.run_chain(caller, jobs, recalls).await;
+                shared.run_chain(caller, jobs, since).await;
                 Finished {
                     settled,
                     lanes: Vec::new(),
@@ -264,12 +269,12 @@ impl Runner {
 
     fn start_call(&mut self, jobs: Vec<Job>) {
         self.lane_calls += 1;
-        let (shared, recalls) = (Arc::clone(&self.shared), self.shared.recalls());
+        let (shared, since) = (Arc::clone(&self.shared), self.shared.recalls());
         self.calls.push(
             async move {
                 let lanes: Vec<RecordKey> = jobs.iter().map(|job| job.record.key()).collect();
                 let settled = jobs.len();
-                shared.run_lane(jobs, recalls).await;
+                shared.run_lane(jobs, since).await;
                 Finished {
                     settled,
                     lanes,

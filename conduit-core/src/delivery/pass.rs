@@ -42,6 +42,11 @@ pub(crate) enum Entry {
     NeedsTurn,
 }
 
+/// What a call came to: for each key why it failed, if it did.
+pub(crate) trait Outcomes<'e>: Iterator<Item = (RecordKey, Option<&'e SinkError>)> + Clone {}
+
+impl<'e, I: Iterator<Item = (RecordKey, Option<&'e SinkError>)> + Clone> Outcomes<'e> for I {}
+
 /// Whether a failure counts as an attempt of its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Counts {
@@ -71,7 +76,7 @@ impl Pass {
 
     /// Notes what the call came to: for each key why it failed, if it did; nothing for what was throttled. Tells whether
     /// failures that speak of the destination count as attempts.
-    pub(crate) fn report(mut self, outcomes: &[(RecordKey, Option<&SinkError>)]) -> Counts {
+    pub(crate) fn report<'e>(mut self, outcomes: impl Outcomes<'e>) -> Counts {
         self.is_reported = true;
         self.endpoint.report(self.number, outcomes)
     }

@@ -3,9 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use tokio::sync::watch;
-
-use super::call::{Answer, Calls, Job, NotSent};
+use super::call::{Answer, Calls, Job, NotSent, Recalls};
 use super::key_table::{Admission, Verdict};
 use super::lane_queue::LaneQueue;
 use super::pass::{Caller, Counts};
@@ -24,23 +22,23 @@ enum Next {
 
 impl Calls {
     /// Sends one call's records from a lane and settles every one.
-    pub(super) async fn run_lane(&self, jobs: Vec<Job>, mut recalls: watch::Receiver<u64>) {
+    pub(super) async fn run_lane(&self, jobs: Vec<Job>, since: Recalls) {
         let mut failed = HashSet::new();
-        let round = self.run_round(Caller::Lane, jobs, &mut failed, &mut recalls);
+        let round = self.run_round(Caller::Lane, jobs, &mut failed, since);
         // What was not sent is settled too, as that.
         let _ = round.await;
     }
 
     /// Sends waiting records, those of a key in order. The first that fails ends its key, the rest of which comes back as not
     /// attempted: if it was given up, what follows makes it stale, which whoever counts the letters has to know first.
-    pub(super) async fn run_chain(&self, caller: Caller, jobs: Vec<Job>, mut recalls: watch::Receiver<u64>) {
+    pub(super) async fn run_chain(&self, caller: Caller, jobs: Vec<Job>, since: Recalls) {
         let mut queue = LaneQueue::new(self.limits());
         jobs.into_iter().for_each(|job| queue.push(job));
         let mut failed = HashSet::new();
         while queue.len() > 0 {
             let call = queue.take(|_| Admission::Send);
             let keys: Vec<RecordKey> = call.iter().map(|job| job.record.key()).collect();
-            let round = self.run_round(caller, call, &mut failed, &mut recalls);
+            let round = self.run_round(caller, call, &mut failed, since);
             if let Err(not_sent) = round.await {
                 queue.drain().into_iter().for_each(|job| not_sent.settle(job));
                 return;
@@ -55,16 +53,17 @@ impl Calls {
         caller: Caller,
         jobs: Vec<Job>,
         failed: &mut HashSet<RecordKey>,
-        recalls: &mut watch::Receiver<u64>,
+        since: Recalls,
     ) -> Result<(), NotSent> {
         // The next one is the last.
-        let mut pieces = vec![jobs];
-        while let Some(piece) = pieces.pop() {
+        let mut pieces = Vec::new();
+        let mut next_piece = Some(jobs);
+        while let Some(piece) = next_piece.take().or_else(|| pieces.pop()) {
             let mut piece = self.without_followers(caller, piece, failed);
             if piece.is_empty() {
                 continue;
             }
-            let answer = match self.send(caller, &piece, recalls).await {
+            let answer = match self.send(caller, &piece, since).await {
                 Ok(answer) => answer,
                 Err(not_sent) => {
                     pieces.push(piece);
@@ -74,7 +73,7 @@ impl Calls {
                 }
             };
             match next(&answer) {
-                Next::Settle => pieces.push(self.settle(caller, piece, answer, failed)),
+                Next::Settle => next_piece = Some(self.settle(caller, piece, answer, failed)),
                 Next::Halve => {
                     let rest = piece.split_off(piece.len() / 2);
                     pieces.extend([rest, piece]);
@@ -90,6 +89,9 @@ impl Calls {
 
     /// Takes out what follows a record that failed in a call before.
     fn without_followers(&self, caller: Caller, jobs: Vec<Job>, failed: &HashSet<RecordKey>) -> Vec<Job> {
+        if failed.is_empty() {
+            return jobs;
+        }
         let unless_following = |job: Job| self.unless_following(caller, job, failed, None);
         jobs.into_iter().filter_map(unless_following).collect()
     }
@@ -126,7 +128,8 @@ impl Calls {
     ) -> Vec<Job> {
         let took = Some(answer.took);
         let mut again: Vec<Job> = Vec::new();
-        for (job, failure) in jobs.into_iter().zip(answer.failures) {
+        let failures = answer.failures.into_iter().chain(std::iter::repeat_with(|| None));
+        for (job, failure) in jobs.into_iter().zip(failures) {
             let Some(job) = self.unless_following(caller, job, failed, took) else {
                 continue;
             };

@@ -92,10 +92,12 @@ impl Subscription {
                         return end;
                     }
                 }
-                progress = self.in_hand.next(), if !self.in_hand.is_empty() => self.settle_draining(progress),
+                progress = self.in_hand.next(), if !self.in_hand.is_empty() => {
+                    self.settle_draining(progress, self.context.clock.now());
+                }
                 () = &mut draining, if patience.is_none() => {
                     while let Some(progress) = self.in_hand.try_next() {
-                        self.settle_draining(progress);
+                        self.settle_draining(progress, self.context.clock.now());
                     }
                     patience = Some(deadline.max(Instant::now() + PATIENCE));
                 }

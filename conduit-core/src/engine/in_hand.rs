@@ -1,6 +1,7 @@
 //! The records that were given to the dispatcher, and what comes back of them.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use super::draft::Attempts;
@@ -38,11 +39,33 @@ enum Held {
     Retry(Retry),
 }
 
+/// Spreads tickets, which are numbers in a row.
+#[derive(Debug, Default)]
+struct TicketBits(u64);
+
+impl Hasher for TicketBits {
+    fn write(&mut self, bytes: &[u8]) {
+        // Not of a ticket: it is one number.
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // Odd, and near to the golden ratio of 2^64: neighbours come to lie far apart.
+        self.0 = (self.0 ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// Everything in hand, in one order: outcomes come back in the order in which they came to be, whatever work they are of.
 #[derive(Debug, Default)]
 pub(crate) struct InHand {
     settlements: Settlements,
-    records: HashMap<u64, Held>,
+    records: HashMap<u64, Held, BuildHasherDefault<TicketBits>>,
     /// How many waiting records of each key have no outcome yet.
     chains: HashMap<RecordKey, usize>,
     on_lanes: usize,

@@ -11,20 +11,19 @@ use crate::value::{Record, WallTime};
 
 impl Subscription {
     /// Settles one outcome while running: one that was not attempted means that the lanes died.
-    pub(super) fn settle(&mut self, progress: Progress) -> Result<(), End> {
+    pub(super) fn settle(&mut self, progress: Progress, now: WallTime) -> Result<(), End> {
         // The rest of a chain after a failure comes back so too; its end puts it back in the queue.
         if let Progress::Lane { settled, .. } = &progress
             && matches!(settled.outcome, Outcome::Unattempted)
         {
             return Err(End::Reload("the lanes died".to_owned()));
         }
-        self.settle_draining(progress);
+        self.settle_draining(progress, now);
         Ok(())
     }
 
     /// Settles one outcome; what was not attempted stays unsettled and comes again.
-    pub(super) fn settle_draining(&mut self, progress: Progress) {
-        let now = self.context.clock.now();
+    pub(super) fn settle_draining(&mut self, progress: Progress, now: WallTime) {
         match progress {
             Progress::Lane {
                 index,
