@@ -78,7 +78,7 @@ pub use engine::{
 };
 pub use filter::{EventPattern, Explanation, PatternError, PatternFault};
 pub use value::{
-    Clock, ClusterTime, CollectionName, DestinationId, EventId, InvalidName, KeyHasher, Position, Record,
-    RecordKey, RecordParts, RecordType, Sequence, StreamIdentity, SubscriptionId, SystemClock, WallTime,
-    WorkerId,
+    Clock, ClusterTime, CollectionName, DestinationId, EventId, InvalidName, KeyHasher, PlainImages,
+    Position, Record, RecordContents, RecordHead, RecordKey, RecordParts, RecordType, RecordWriter, Sequence,
+    StreamIdentity, SubscriptionId, SystemClock, WallTime, WorkerId,
 };

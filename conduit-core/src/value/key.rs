@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// The hash of a document's key: records with the same key are delivered in the order of their changes.
 ///
@@ -22,9 +22,13 @@ impl RecordKey {
     /// Hashes canonical key bytes.
     #[must_use]
     pub fn of(canonical: &[u8]) -> Self {
-        let mut hasher = KeyHasher::default();
-        hasher.write(canonical);
-        hasher.finish()
+        Self(xxh3_128(canonical))
+    }
+
+    /// Returns the hash.
+    #[must_use]
+    pub const fn to_u128(self) -> u128 {
+        self.0
     }
 
     /// Returns which of `lanes` lanes this key belongs to.
@@ -101,6 +105,18 @@ mod tests {
             RecordKey::of(b"conduit").to_string(),
             "93de47f9fd8c294848b0a87a2710beac"
         );
+    }
+
+    #[test]
+    fn a_key_is_the_same_in_one_piece_and_in_several() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(2000).collect();
+        for length in [0, 1, 16, 17, 128, 129, 240, 241, 1024, 2000] {
+            let mut hasher = KeyHasher::default();
+            for piece in bytes[..length].chunks(13) {
+                hasher.write(piece);
+            }
+            assert_eq!(hasher.finish(), RecordKey::of(&bytes[..length]), "{length}");
+        }
     }
 
     #[test]

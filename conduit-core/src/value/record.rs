@@ -1,14 +1,14 @@
 //! One change of one document.
 
 use std::fmt;
-use std::io::Write;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{ClusterTime, CollectionName, EventId, RecordKey, Sequence, WallTime};
+use super::record_contents::Encoded;
+use super::{ClusterTime, CollectionName, EventId, PlainImages, RecordKey, Sequence, WallTime};
 
 /// What a change did to its document.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Debug)]
@@ -65,31 +65,39 @@ pub struct RecordParts<'a> {
     pub sequence: Sequence,
 }
 
+/// A change without its contents, of which [`RecordWriter::write`](super::RecordWriter::write) makes a record.
+#[derive(Clone, Debug)]
+pub struct RecordHead {
+    /// Names the record.
+    pub event_id: EventId,
+    /// The collection.
+    pub collection: CollectionName,
+    /// What happened.
+    pub record_type: RecordType,
+    /// Decides the order: records of one key stay in the order of their changes.
+    pub key: RecordKey,
+    /// When the change happened.
+    pub timestamp: WallTime,
+    /// The source's logical time of the change.
+    pub time: ClusterTime,
+    /// The place among all changes.
+    pub sequence: Sequence,
+    /// Why the record cannot be sent anywhere, if so: see [`Record::with_fault`].
+    pub fault: Option<Arc<str>>,
+}
+
 /// One change of one document, encoded to JSON once and shared by every destination.
 ///
 /// The JSON is a DynamoDB-style stream record: `eventID`, `eventVersion`, `tableName`, `recordType`, `keys`,
 /// `newImage`, `oldImage`, `timestamp` (milliseconds), `sequenceNumber`. An image that is not there is left out.
 #[derive(Clone)]
 pub struct Record {
-    event_id: EventId,
-    collection: CollectionName,
-    record_type: RecordType,
-    key: RecordKey,
-    timestamp: WallTime,
-    time: ClusterTime,
-    sequence: Sequence,
-    json: Bytes,
-    keys: Bytes,
-    new_image: Option<Bytes>,
-    old_image: Option<Bytes>,
-    fault: Option<Arc<str>>,
-    plain: Option<Arc<PlainImages>>,
-}
-
-/// The images as plain JSON, of a record that is written otherwise.
-struct PlainImages {
-    new: Option<Bytes>,
-    old: Option<Bytes>,
+    pub(super) head: RecordHead,
+    pub(super) json: Bytes,
+    pub(super) keys: Bytes,
+    pub(super) new_image: Option<Bytes>,
+    pub(super) old_image: Option<Bytes>,
+    pub(super) plain: Option<Arc<PlainImages>>,
 }
 
 #[derive(Deserialize)]
@@ -113,31 +121,7 @@ impl Record {
     /// Encodes a record.
     #[must_use]
     pub fn new(parts: RecordParts<'_>) -> Self {
-        let images = parts.new_image.map_or(0, <[u8]>::len) + parts.old_image.map_or(0, <[u8]>::len);
-        let mut json = Vec::with_capacity(320 + parts.keys.len() + images);
-        json.extend_from_slice(b"{\"eventID\":");
-        push_string(&mut json, parts.event_id.as_str());
-        json.extend_from_slice(b",\"eventVersion\":\"1.0\",\"tableName\":");
-        push_string(&mut json, parts.collection.as_str());
-        json.extend_from_slice(b",\"recordType\":");
-        push_string(&mut json, parts.record_type.as_str());
-        let keys = push_raw(&mut json, b",\"keys\":", parts.keys);
-        let new_image = parts
-            .new_image
-            .map(|image| push_raw(&mut json, b",\"newImage\":", image));
-        let old_image = parts
-            .old_image
-            .map(|image| push_raw(&mut json, b",\"oldImage\":", image));
-        // Writing to a Vec cannot fail.
-        let _ = write!(
-            json,
-            ",\"timestamp\":{},\"sequenceNumber\":",
-            parts.timestamp.as_millis()
-        );
-        push_string(&mut json, parts.sequence.as_str());
-        json.push(b'}');
-        let json = Bytes::from(json);
-        Self {
+        let head = RecordHead {
             event_id: parts.event_id,
             collection: parts.collection,
             record_type: parts.record_type,
@@ -145,13 +129,14 @@ impl Record {
             timestamp: parts.timestamp,
             time: parts.time,
             sequence: parts.sequence,
-            keys: json.slice(keys),
-            new_image: new_image.map(|range| json.slice(range)),
-            old_image: old_image.map(|range| json.slice(range)),
             fault: None,
-            plain: None,
-            json,
-        }
+        };
+        let contents = Encoded {
+            keys: parts.keys,
+            new_image: parts.new_image,
+            old_image: parts.old_image,
+        };
+        super::record_writer::write_one(head, &contents)
     }
 
     /// Reads a stored record back from its JSON; what the JSON does not hold comes beside it.
@@ -163,17 +148,19 @@ impl Record {
         let slice = |raw: &RawValue| json.slice_ref(raw.get().as_bytes());
         let collection = CollectionName::new(envelope.table_name).map_err(serde::de::Error::custom)?;
         Ok(Self {
-            event_id: EventId::new(envelope.event_id),
-            collection,
-            record_type: envelope.record_type,
-            key,
-            timestamp: envelope.timestamp,
-            time,
-            sequence: envelope.sequence_number,
+            head: RecordHead {
+                event_id: EventId::new(envelope.event_id),
+                collection,
+                record_type: envelope.record_type,
+                key,
+                timestamp: envelope.timestamp,
+                time,
+                sequence: envelope.sequence_number,
+                fault: None,
+            },
             keys: slice(envelope.keys),
             new_image: envelope.new_image.map(slice),
             old_image: envelope.old_image.map(slice),
-            fault: None,
             plain: None,
             json: json.clone(),
         })
@@ -182,43 +169,43 @@ impl Record {
     /// Returns what names the record.
     #[must_use]
     pub fn event_id(&self) -> &EventId {
-        &self.event_id
+        &self.head.event_id
     }
 
     /// Returns the collection that changed.
     #[must_use]
     pub fn collection(&self) -> &CollectionName {
-        &self.collection
+        &self.head.collection
     }
 
     /// Returns what happened.
     #[must_use]
     pub fn record_type(&self) -> RecordType {
-        self.record_type
+        self.head.record_type
     }
 
     /// Returns the key that orders records.
     #[must_use]
     pub fn key(&self) -> RecordKey {
-        self.key
+        self.head.key
     }
 
     /// Returns when the change happened.
     #[must_use]
     pub fn timestamp(&self) -> WallTime {
-        self.timestamp
+        self.head.timestamp
     }
 
     /// Returns the source's logical time of the change.
     #[must_use]
     pub fn time(&self) -> ClusterTime {
-        self.time
+        self.head.time
     }
 
     /// Returns the place among all changes.
     #[must_use]
     pub fn sequence(&self) -> &Sequence {
-        &self.sequence
+        &self.head.sequence
     }
 
     /// Returns the whole record as JSON. Cloning the bytes is cheap.
@@ -243,14 +230,14 @@ impl Record {
     /// send: it is never sent, but a dead letter at once, with `reason`.
     #[must_use]
     pub fn with_fault(mut self, reason: impl Into<Arc<str>>) -> Self {
-        self.fault = Some(reason.into());
+        self.head.fault = Some(reason.into());
         self
     }
 
     /// Returns why the record cannot be sent anywhere, if it cannot.
     #[must_use]
     pub fn fault(&self) -> Option<&str> {
-        self.fault.as_deref()
+        self.head.fault.as_deref()
     }
 
     /// Returns the document before the change as a JSON object, if it is known.
@@ -284,7 +271,30 @@ impl Record {
         }
     }
 
-    /// Returns the size in bytes that the record counts with against limits.
+    /// Returns the same record in memory of its own.
+    ///
+    /// Records that were read together share buffers, of which each of them keeps all, at most 16 KiB beyond its own size.
+    /// For whoever keeps single ones for long.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        let json = Bytes::copy_from_slice(&self.json);
+        let slice = |part: &Bytes| {
+            let start = part.as_ptr().addr() - self.json.as_ptr().addr();
+            json.slice(start..start + part.len())
+        };
+        Self {
+            head: self.head.clone(),
+            keys: slice(&self.keys),
+            new_image: self.new_image.as_ref().map(slice),
+            old_image: self.old_image.as_ref().map(slice),
+            plain: self.plain.clone(),
+            json,
+        }
+    }
+
+    /// Returns the size in bytes that the record counts with against limits: that of its JSON.
+    ///
+    /// All records of a buffer together have the size of that; see [`Record::detached`] for few of many.
     #[must_use]
     pub fn size(&self) -> usize {
         self.json.len()
@@ -293,20 +303,9 @@ impl Record {
 
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.record_type, self.collection, self.event_id)
+        let head = &self.head;
+        write!(f, "{} {} {}", head.record_type, head.collection, head.event_id)
     }
-}
-
-fn push_string(json: &mut Vec<u8>, text: &str) {
-    // Writing a string to a Vec cannot fail.
-    let _ = serde_json::to_writer(json, text);
-}
-
-fn push_raw(json: &mut Vec<u8>, name: &[u8], value: &[u8]) -> std::ops::Range<usize> {
-    json.extend_from_slice(name);
-    let start = json.len();
-    json.extend_from_slice(value);
-    start..json.len()
 }
 
 #[cfg(test)]
