@@ -252,8 +252,28 @@ fn length_prefixed_text(bytes: &[u8]) -> Result<&[u8], DecodeError> {
 }
 
 fn split_text(bytes: &[u8]) -> Result<(&[u8], &[u8]), DecodeError> {
-    let end = bytes.iter().position(|byte| *byte == 0).ok_or(TRUNCATED)?;
+    let end = find_zero(bytes).ok_or(TRUNCATED)?;
     Ok((&bytes[..end], &bytes[end + 1..]))
+}
+
+/// Finds the first zero; looks at eight bytes at a time, since this is done for every field name.
+fn find_zero(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let mut passed = 0;
+    let mut rest = bytes;
+    while let Some((chunk, after)) = rest.split_first_chunk::<8>() {
+        let word = u64::from_le_bytes(*chunk);
+        // The lowest high bit that is set is that of the first zero; bytes after it may be wrong.
+        let zeros = word.wrapping_sub(ONES) & !word & HIGHS;
+        if zeros != 0 {
+            return Some(passed + zeros.trailing_zeros() as usize / 8);
+        }
+        passed += 8;
+        rest = after;
+    }
+    let end = rest.iter().position(|byte| *byte == 0)?;
+    Some(passed + end)
 }
 
 #[cfg(test)]
@@ -290,6 +310,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_first_zero_is_found(bytes in proptest::collection::vec(0u8..3, 0..40)) {
+            prop_assert_eq!(find_zero(&bytes), bytes.iter().position(|byte| *byte == 0));
+            let high: Vec<u8> = bytes.iter().map(|byte| byte.wrapping_mul(0x80)).collect();
+            prop_assert_eq!(find_zero(&high), high.iter().position(|byte| *byte == 0));
+        }
+
         #[test]
         fn no_bytes_make_a_walk_panic(
             bytes in proptest::collection::vec(any::<u8>(), 0..64),

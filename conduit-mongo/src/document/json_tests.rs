@@ -292,6 +292,44 @@ proptest! {
     }
 }
 
+proptest! {
+    /// Whatever the bytes are, the writer makes JSON of them or says that it cannot.
+    #[test]
+    fn any_bytes_in_the_frame_of_a_document_are_json_or_an_error(
+        kinds in proptest::collection::vec((0u8..0x15, proptest::collection::vec(any::<u8>(), 0..24)), 0..6),
+        end in 0usize..8,
+    ) {
+        let mut bytes = vec![0; 4];
+        for (kind, value) in kinds {
+            bytes.extend_from_slice(&[kind, b'a' + kind, 0]);
+            bytes.extend_from_slice(&value);
+        }
+        bytes.truncate(bytes.len().saturating_sub(end).max(4));
+        bytes.push(0);
+        let length = i32::try_from(bytes.len()).unwrap();
+        bytes[..4].copy_from_slice(&length.to_le_bytes());
+        for format in [ImageFormat::Json, ImageFormat::Extjson] {
+            let mut out = Vec::new();
+            if super::write_json_bytes(&bytes, format, &mut out).is_ok() {
+                prop_assert!(serde_json::from_slice::<Value>(&out).is_ok());
+            }
+        }
+    }
+
+    #[test]
+    fn names_that_come_again_have_one_place_and_the_last_value(
+        fields in proptest::collection::vec(("[a-c]{1,2}", any::<i32>()), 0..12),
+    ) {
+        let mut document = RawDocumentBuf::new();
+        let mut last = serde_json::Map::new();
+        for (name, value) in &fields {
+            document.append(bson::raw::CString::try_from(name.as_str()).unwrap(), *value);
+            last.insert(name.clone(), Value::from(*value));
+        }
+        prop_assert_eq!(json(&document, ImageFormat::Json), Value::Object(last).to_string());
+    }
+}
+
 fn is_plain_form(json: &Value, value: &Bson) -> bool {
     match value {
         Bson::Int32(number) => json.as_i64() == Some(i64::from(*number)),

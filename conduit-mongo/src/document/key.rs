@@ -1,6 +1,6 @@
 //! Hashes the values of a key, so that values which MongoDB's unique index takes for one hash to one.
 
-use conduit_core::{KeyHasher, RecordKey};
+use conduit_core::RecordKey;
 
 use super::decimal::Number;
 use super::element::{DecodeError, Element, Elements, kind};
@@ -34,9 +34,7 @@ pub(crate) fn hash_values<'a>(
             None => scratch.push(tag::NULL),
         }
     }
-    let mut hasher = KeyHasher::default();
-    hasher.write(scratch);
-    Ok(hasher.finish())
+    Ok(RecordKey::of(scratch))
 }
 
 fn write_value(element: &Element<'_>, out: &mut Vec<u8>, depth: usize) -> Result<(), DecodeError> {

@@ -14,3 +14,4 @@ pub(crate) use element::{Element, Elements, find, kind};
 pub use json::write_json;
 pub(crate) use json::{write_fields, write_json_bytes};
 pub(crate) use key::hash_values;
+pub(crate) use text::push_hex_text;

@@ -17,6 +17,15 @@ pub(crate) fn push_string(out: &mut Vec<u8>, text: &[u8]) {
 
 /// Writes the inside of a JSON string.
 pub(crate) fn push_escaped(out: &mut Vec<u8>, text: &[u8]) {
+    // Most text is ASCII without escapes, which one look tells.
+    let (plain, rest) = text.split_at(plain_prefix(text));
+    out.extend_from_slice(plain);
+    if !rest.is_empty() {
+        push_escaped_slowly(out, rest);
+    }
+}
+
+fn push_escaped_slowly(out: &mut Vec<u8>, text: &[u8]) {
     let text = match std::str::from_utf8(text) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => String::from_utf8_lossy(text),
@@ -38,6 +47,14 @@ pub(crate) fn push_hex(out: &mut Vec<u8>, bytes: &[u8]) {
     for byte in bytes {
         out.push(HEX[usize::from(byte >> 4)]);
         out.push(HEX[usize::from(byte & 15)]);
+    }
+}
+
+/// As [`push_hex`], to text.
+pub(crate) fn push_hex_text(out: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        out.push(char::from(HEX[usize::from(byte >> 4)]));
+        out.push(char::from(HEX[usize::from(byte & 15)]));
     }
 }
 
@@ -97,33 +114,45 @@ fn push_digits(out: &mut Vec<u8>, value: i64, width: usize) {
     out.extend_from_slice(&digits[..width]);
 }
 
-/// How many bytes at the start need no escape; looks at eight at a time.
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = 0x8080_8080_8080_8080;
+
+/// How many bytes at the start are ASCII and need no escape.
+fn plain_prefix(bytes: &[u8]) -> usize {
+    prefix(
+        bytes,
+        |word| escapes(word) | (word & HIGHS),
+        |byte| byte.is_ascii() && !needs_escape(byte),
+    )
+}
+
+/// How many bytes at the start need no escape.
 fn clean_prefix(bytes: &[u8]) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
-    let mut clean = 0;
+    prefix(bytes, escapes, |byte| !needs_escape(byte))
+}
+
+/// Counts the bytes before the first one that is a hit; looks at eight at a time.
+fn prefix(bytes: &[u8], hits: impl Fn(u64) -> u64, is_taken: impl Fn(u8) -> bool) -> usize {
+    let mut taken = 0;
     let mut rest = bytes;
     while let Some((chunk, after)) = rest.split_first_chunk::<8>() {
-        let word = u64::from_le_bytes(*chunk);
-        let quote = word ^ (ONES * u64::from(b'"'));
-        let backslash = word ^ (ONES * u64::from(b'\\'));
-        // A byte below 0x20, or one that became zero, borrows from its high bit; bytes above 0x7F are masked
-        // out.
-        let control = word.wrapping_sub(ONES * 0x20) & !word;
-        let hits =
-            (control | (quote.wrapping_sub(ONES) & !quote) | (backslash.wrapping_sub(ONES) & !backslash))
-                & HIGHS;
-        if hits != 0 {
+        if hits(u64::from_le_bytes(*chunk)) != 0 {
             break;
         }
-        clean += 8;
+        taken += 8;
         rest = after;
     }
-    clean
-        + rest
-            .iter()
-            .position(|byte| needs_escape(*byte))
-            .unwrap_or(rest.len())
+    let end = rest.iter().position(|byte| !is_taken(*byte));
+    taken + end.unwrap_or(rest.len())
+}
+
+/// Not zero if any of eight bytes needs an escape.
+fn escapes(word: u64) -> u64 {
+    let quote = word ^ (ONES * u64::from(b'"'));
+    let backslash = word ^ (ONES * u64::from(b'\\'));
+    // A byte below 0x20, or one that became zero, borrows from its high bit; bytes above 0x7F are masked out.
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    (control | (quote.wrapping_sub(ONES) & !quote) | (backslash.wrapping_sub(ONES) & !backslash)) & HIGHS
 }
 
 fn needs_escape(byte: u8) -> bool {
@@ -173,6 +202,24 @@ mod tests {
     }
 
     #[test]
+    fn text_of_any_length_is_escaped_wherever_it_must_be() {
+        for length in 0..20 {
+            for at in 0..length {
+                for special in ["\"", "\\", "\n", "\u{1f}", "\u{7f}", "ä", "\u{2028}", "😀"] {
+                    let mut text = "x".repeat(length);
+                    text.replace_range(at..=at, special);
+                    let mut out = Vec::new();
+                    push_string(&mut out, text.as_bytes());
+                    assert_eq!(
+                        String::from_utf8(out).unwrap(),
+                        serde_json::to_string(&text).unwrap()
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
     fn what_is_no_utf_8_becomes_the_replacement_character() {
         let mut out = Vec::new();
         push_string(&mut out, b"a\xFFb");
@@ -185,6 +232,14 @@ mod tests {
             let mut out = Vec::new();
             push_string(&mut out, text.as_bytes());
             prop_assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+        }
+
+        #[test]
+        fn any_bytes_are_a_string_of_what_is_utf_8_in_them(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let mut out = Vec::new();
+            push_string(&mut out, &bytes);
+            let text: String = serde_json::from_slice(&out).unwrap();
+            prop_assert_eq!(text, String::from_utf8_lossy(&bytes));
         }
 
         #[test]

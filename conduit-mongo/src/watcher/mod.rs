@@ -1,5 +1,6 @@
 //! Change streams: opened by a watcher, read by a task of their own, decoded where their records are wanted.
 
+mod change;
 mod cursor;
 mod demand;
 mod error;

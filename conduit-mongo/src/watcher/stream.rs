@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use conduit_core::{
-    BatchLimits, ClusterTime, Position, Record, RecordStream, Sequence, StreamBatch, StreamIdentity,
-    WatchError,
+    BatchLimits, ClusterTime, Position, Record, RecordStream, RecordWriter, Sequence, StreamBatch,
+    StreamIdentity, WatchError,
 };
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -22,6 +22,8 @@ use crate::document::{DecodeError, Elements};
 pub(super) struct MongoStream {
     portions: mpsc::Receiver<Result<Portion, WatchError>>,
     transcoder: Transcoder,
+    /// Empty between two batches.
+    writer: RecordWriter,
     traffic: Arc<Traffic>,
     identity: Arc<StreamIdentity>,
     position: Position,
@@ -49,6 +51,7 @@ impl MongoStream {
         Self {
             portions,
             transcoder,
+            writer: RecordWriter::new(),
             traffic,
             identity,
             position: start.clone(),
@@ -81,7 +84,6 @@ impl MongoStream {
 
     /// Decodes events of the current portion up to the limits.
     fn hand_out(&mut self, mut partly: Partly, limits: BatchLimits) -> Result<StreamBatch, WatchError> {
-        let mut records = Vec::new();
         let mut bytes = 0;
         let mut last: Option<(ClusterTime, Arc<str>)> = None;
         let mut is_finished = false;
@@ -90,7 +92,7 @@ impl MongoStream {
         let parts = portion.reply.parts().map_err(|error| undecodable(None, error))?;
         let mut events =
             Elements::resume(parts.events, partly.offset).map_err(|error| undecodable(None, error))?;
-        while records.len() < limits.max_records.max(1) {
+        while self.writer.len() < limits.max_records.max(1) {
             let offset = events.offset();
             let next = match offset < portion.events.end {
                 true => events.next(),
@@ -103,32 +105,25 @@ impl MongoStream {
             let event = element.and_then(|element| Event::parse(element.value));
             let event = match event {
                 Ok(event) => event.with_image(portion.images.of_event(offset)),
-                Err(error) if records.is_empty() => return Err(undecodable(None, error)),
+                Err(error) if self.writer.is_empty() => return Err(undecodable(None, error)),
                 Err(_) => break,
             };
-            let before = records.len();
+            let before = self.writer.len();
             if !self.transcoder.wants(event.collection) {
                 unwanted += 1;
             } else if !is_skipped(&mut self.skipped, &event) {
                 wanted += 1;
                 match self
                     .transcoder
-                    .transcode(&event, portion.reply.demand, &mut records)
+                    .transcode(&event, portion.reply.demand, &mut self.writer)
                 {
-                    Ok(()) => {}
+                    Ok(size) => bytes += size,
                     Err(error) if before == 0 => return Err(undecodable(Some(event.token), error)),
                     // The records before it go out first; the next call comes upon it again.
-                    Err(_) => {
-                        records.truncate(before);
-                        break;
-                    }
+                    Err(_) => break,
                 }
-                bytes += records[before..]
-                    .iter()
-                    .map(|record| record.size())
-                    .sum::<usize>();
                 if before > 0 && bytes > limits.max_bytes {
-                    records.truncate(before);
+                    self.writer.truncate(before);
                     break;
                 }
             }
@@ -149,6 +144,7 @@ impl MongoStream {
             }
             self.at_end = portion.reply.is_short() && !portion.reply.is_first;
         }
+        let records = self.writer.finish();
         Ok(self.batch(records))
     }
 

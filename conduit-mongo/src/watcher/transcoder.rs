@@ -1,75 +1,69 @@
 //! Makes records of events.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use bytes::Bytes;
-use conduit_core::{
-    EventId, ImageFormat, Images, KeyHasher, Record, RecordKey, RecordParts, RecordType, Sequence,
-    WatchTarget,
-};
+use conduit_core::{Images, RecordType, RecordWriter, Sequence, WatchTarget};
 
+use super::change::{Change, Scratch, Target, is_key_changed};
 use super::demand::Demand;
 use super::event::{Event, Operation};
-use crate::document::{DecodeError, Element, find, hash_values, write_fields, write_json_bytes};
+use crate::document::DecodeError;
 
 const TOO_LARGE: &str = "the change is larger than mongodb can send (16 MB)";
 
 /// Makes records of events, for the targets of one stream. Keeps its buffers from event to event.
 #[derive(Debug)]
 pub(super) struct Transcoder {
-    database: String,
-    targets: HashMap<Vec<u8>, WatchTarget>,
-    buffers: Buffers,
+    targets: Vec<Target>,
+    by_name: HashMap<Vec<u8>, usize>,
+    /// The target of the event before: often the next one is of it, too.
+    last: usize,
+    scratch: Scratch,
 }
-
-#[derive(Debug, Default)]
-struct Buffers {
-    key: Vec<u8>,
-    keys: Vec<u8>,
-    new_image: Vec<u8>,
-    old_image: Vec<u8>,
-}
-
-/// A field of the key, and its value if it is there.
-type KeyField<'a> = (&'a [u8], Option<Element<'a>>);
 
 impl Transcoder {
     pub(super) fn new(database: &str, targets: &[WatchTarget]) -> Self {
-        let by_name = |target: &WatchTarget| (target.collection.as_str().as_bytes().to_vec(), target.clone());
+        let name = |target: &WatchTarget| target.collection.as_str().as_bytes().to_vec();
         Self {
-            database: database.to_owned(),
-            targets: targets.iter().map(by_name).collect(),
-            buffers: Buffers::default(),
+            by_name: targets.iter().map(name).zip(0..).collect(),
+            targets: targets
+                .iter()
+                .map(|target| Target::new(database, target.clone()))
+                .collect(),
+            last: 0,
+            scratch: Scratch::default(),
         }
     }
 
     /// Whether changes of the collection make records.
-    pub(super) fn wants(&self, collection: &[u8]) -> bool {
-        self.targets.contains_key(collection)
+    pub(super) fn wants(&mut self, collection: &[u8]) -> bool {
+        let is_last = |target: &Target| target.watched.collection.as_str().as_bytes() == collection;
+        if self.targets.get(self.last).is_some_and(is_last) {
+            return true;
+        }
+        let found = self.by_name.get(collection);
+        self.last = found.copied().unwrap_or(self.last);
+        found.is_some()
     }
 
-    /// Appends the records of an event: none, one, or two where the key's fields changed.
+    /// Writes the records of an event: none, one, or two where the key's fields changed. Returns their size.
     ///
     /// Where there is no having the images, because the reply does not bring them or because they cannot be
-    /// decoded, the same records come without, marked with the reason.
+    /// decoded, the same records come without, marked with the reason. After an error there is none.
     pub(super) fn transcode(
         &mut self,
         event: &Event<'_>,
         demand: Demand,
-        records: &mut Vec<Arc<Record>>,
-    ) -> Result<(), DecodeError> {
+        writer: &mut RecordWriter,
+    ) -> Result<usize, DecodeError> {
         if demand.lacks_images() {
-            return self.transcode_faulty(event, TOO_LARGE, records);
+            return self.transcode_faulty(event, TOO_LARGE, writer);
         }
-        let before = records.len();
-        let Err(error) = self.make(event, None, records) else {
-            return Ok(());
-        };
-        records.truncate(before);
-        let reason = format!("the change cannot be decoded: {error}");
-        // The first error says more than the second.
-        self.transcode_faulty(event, &reason, records).map_err(|_| error)
+        self.make(event, None, writer).or_else(|error| {
+            let reason = format!("the change cannot be decoded: {error}");
+            // The first error says more than the second.
+            self.transcode_faulty(event, &reason, writer).map_err(|_| error)
+        })
     }
 
     /// Keys are taken from what there is of the images; if that is of no use, the key is the document's `_id`.
@@ -77,26 +71,27 @@ impl Transcoder {
         &mut self,
         event: &Event<'_>,
         reason: &str,
-        records: &mut Vec<Arc<Record>>,
-    ) -> Result<(), DecodeError> {
-        let before = records.len();
-        if self.make(event, Some(reason), records).is_ok() {
-            return Ok(());
-        }
-        records.truncate(before);
-        self.make(&event.without_images(), Some(reason), records)
+        writer: &mut RecordWriter,
+    ) -> Result<usize, DecodeError> {
+        self.make(event, Some(reason), writer)
+            .or_else(|_| self.make(&event.without_images(), Some(reason), writer))
     }
 
+    /// All of the event's records, or none.
     fn make(
         &mut self,
         event: &Event<'_>,
         fault: Option<&str>,
-        records: &mut Vec<Arc<Record>>,
-    ) -> Result<(), DecodeError> {
-        let Some(target) = self.targets.get(event.collection) else {
-            return Ok(());
-        };
-        let old_image = event.old_image.filter(|_| target.images == Images::NewAndOld);
+        writer: &mut RecordWriter,
+    ) -> Result<usize, DecodeError> {
+        if !self.wants(event.collection) {
+            return Ok(0);
+        }
+        let target = &self.targets[self.last];
+        let scratch = &mut self.scratch;
+        let old_image = event
+            .old_image
+            .filter(|_| target.watched.images == Images::NewAndOld);
         let whole = |record_type, keys_of: Option<_>, new_image, old_image| Change {
             record_type,
             sequence: Sequence::whole(event.token),
@@ -110,7 +105,7 @@ impl Transcoder {
             Operation::Delete => whole(RecordType::Remove, event.old_image, None, old_image),
             Operation::Update | Operation::Replace => {
                 if let (Some(old), Some(new)) = (event.old_image, event.new_image)
-                    && is_key_changed(target, old, new, &mut self.buffers.key)?
+                    && is_key_changed(&target.watched, old, new, scratch)?
                 {
                     let (first, second) = Sequence::pair(event.token);
                     let remove = Change {
@@ -129,132 +124,32 @@ impl Transcoder {
                         old_image: None,
                         fault,
                     };
-                    let buffers = &mut self.buffers;
-                    records.push(remove.record(&self.database, target, event, buffers)?);
-                    records.push(insert.record(&self.database, target, event, buffers)?);
-                    return Ok(());
+                    let before = writer.len();
+                    let removed = remove.write(target, event, scratch, writer)?;
+                    return match insert.write(target, event, scratch, writer) {
+                        Ok(inserted) => Ok(removed + inserted),
+                        Err(error) => {
+                            writer.truncate(before);
+                            Err(error)
+                        }
+                    };
                 }
                 whole(RecordType::Modify, event.new_image, event.new_image, old_image)
             }
-            Operation::Other => return Ok(()),
+            Operation::Other => return Ok(0),
         };
-        records.push(change.record(&self.database, target, event, &mut self.buffers)?);
-        Ok(())
+        change.write(target, event, scratch, writer)
     }
-}
-
-/// One record to be made of an event.
-struct Change<'a> {
-    record_type: RecordType,
-    sequence: Sequence,
-    /// The image that the key schema's fields are taken from.
-    keys_of: Option<&'a [u8]>,
-    new_image: Option<&'a [u8]>,
-    old_image: Option<&'a [u8]>,
-    /// Why the images cannot be had, if so.
-    fault: Option<&'a str>,
-}
-
-impl Change<'_> {
-    fn record(
-        self,
-        database: &str,
-        target: &WatchTarget,
-        event: &Event<'_>,
-        buffers: &mut Buffers,
-    ) -> Result<Arc<Record>, DecodeError> {
-        let fields = match self.keys_of {
-            Some(image) if !target.key_fields.is_empty() => key_fields(target, image)?,
-            _ => vec![id_field(event)?],
-        };
-        let key = hash(&fields, &mut buffers.key)?;
-        buffers.keys.clear();
-        write_fields(fields.into_iter(), &mut buffers.keys)?;
-        let shown = |image: Option<_>| image.filter(|_| self.fault.is_none());
-        let new_image = image(shown(self.new_image), target.image_format, &mut buffers.new_image)?;
-        let old_image = image(shown(self.old_image), target.image_format, &mut buffers.old_image)?;
-        let record = Record::new(RecordParts {
-            event_id: event_id(database, target, &self.sequence),
-            collection: target.collection.clone(),
-            record_type: self.record_type,
-            key,
-            keys: &buffers.keys,
-            new_image,
-            old_image,
-            timestamp: event.timestamp(),
-            time: event.time,
-            sequence: self.sequence,
-        });
-        Ok(Arc::new(match self.fault {
-            Some(reason) => record.with_fault(reason),
-            None if target.plain_images && target.image_format != ImageFormat::Json => {
-                record.with_plain_images(plain(self.new_image)?, plain(self.old_image)?)
-            }
-            None => record,
-        }))
-    }
-}
-
-/// Whether the values of the key schema's fields differ between the images.
-fn is_key_changed(
-    target: &WatchTarget,
-    old: &[u8],
-    new: &[u8],
-    buffer: &mut Vec<u8>,
-) -> Result<bool, DecodeError> {
-    if target.key_fields.is_empty() {
-        return Ok(false);
-    }
-    let before = hash(&key_fields(target, old)?, buffer)?;
-    Ok(before != hash(&key_fields(target, new)?, buffer)?)
-}
-
-fn key_fields<'a>(target: &'a WatchTarget, image: &'a [u8]) -> Result<Vec<KeyField<'a>>, DecodeError> {
-    let field = |name: &'a String| Ok((name.as_bytes(), find(image, name.as_bytes())?));
-    target.key_fields.iter().map(field).collect()
-}
-
-fn id_field<'a>(event: &Event<'a>) -> Result<KeyField<'a>, DecodeError> {
-    const MISSING: DecodeError = DecodeError::new("the event has no document key");
-    let id = find(event.document_key.ok_or(MISSING)?, b"_id")?.ok_or(MISSING)?;
-    Ok((b"_id", Some(id)))
-}
-
-fn hash(fields: &[KeyField<'_>], buffer: &mut Vec<u8>) -> Result<RecordKey, DecodeError> {
-    hash_values(fields.iter().map(|(_, value)| *value), buffer)
-}
-
-/// The same for the same change, from whatever stream it is read: tokens are.
-fn event_id(database: &str, target: &WatchTarget, sequence: &Sequence) -> EventId {
-    let mut hasher = KeyHasher::default();
-    for part in [database, target.collection.as_str(), sequence.as_str()] {
-        hasher.write(part.as_bytes());
-        hasher.write(b"\0");
-    }
-    EventId::new(hasher.finish().to_string())
-}
-
-fn image<'b>(
-    document: Option<&[u8]>,
-    format: ImageFormat,
-    buffer: &'b mut Vec<u8>,
-) -> Result<Option<&'b [u8]>, DecodeError> {
-    let Some(document) = document else { return Ok(None) };
-    buffer.clear();
-    write_json_bytes(document, format, buffer)?;
-    Ok(Some(buffer))
-}
-
-fn plain(document: Option<&[u8]>) -> Result<Option<Bytes>, DecodeError> {
-    let mut written = Vec::new();
-    let is_there = image(document, ImageFormat::Json, &mut written)?.is_some();
-    Ok(is_there.then(|| Bytes::from(written)))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use bson::{RawDocumentBuf, Timestamp, rawdoc};
-    use conduit_core::CollectionName;
+    use conduit_core::{CollectionName, ImageFormat, Record};
+
+    use proptest::prelude::*;
 
     use super::super::demand::Contents;
     use super::*;
@@ -286,9 +181,11 @@ mod tests {
     }
 
     fn records(transcoder: &mut Transcoder, event: &RawDocumentBuf, demand: Demand) -> Vec<Arc<Record>> {
-        let mut records = Vec::new();
+        let mut writer = RecordWriter::new();
         let event = Event::parse(event.as_bytes()).unwrap();
-        transcoder.transcode(&event, demand, &mut records).unwrap();
+        let size = transcoder.transcode(&event, demand, &mut writer).unwrap();
+        let records = writer.finish();
+        assert_eq!(size, records.iter().map(|record| record.size()).sum::<usize>());
         records
     }
 
@@ -356,6 +253,19 @@ mod tests {
     }
 
     #[test]
+    fn of_a_change_of_the_key_neither_record_has_images_if_one_cannot_be_decoded() {
+        let event = update(rawdoc! { "id": 7 }, rawdoc! { "id": 8, "x": nested() });
+        let records = records(&mut transcoder(&["id"]), &event, Demand::many(10));
+        assert_eq!(
+            lines(&records),
+            [
+                r#"REMOVE {"id":7} images false fault true"#,
+                r#"INSERT {"id":8} images false fault true"#,
+            ]
+        );
+    }
+
+    #[test]
     fn a_change_of_the_key_is_two_records_without_images_too() {
         let event = update(rawdoc! { "id": 7 }, rawdoc! { "id": 8 });
         let records = records(&mut transcoder(&["id"]), &event, Demand::one(Contents::Keys));
@@ -369,6 +279,32 @@ mod tests {
         assert!(records.iter().all(|record| record.fault() == Some(TOO_LARGE)));
     }
 
+    proptest! {
+        /// A record's parts are where it says, whatever became of the event on its way.
+        #[test]
+        fn no_change_of_bytes_makes_a_record_that_is_not_json(
+            flips in proptest::collection::vec((any::<usize>(), any::<u8>()), 1..4),
+        ) {
+            let mut bytes = update(rawdoc! { "id": 7, "x": "ä" }, rawdoc! { "id": 8, "y": [1.5, true] }).into_bytes();
+            let length = bytes.len();
+            for (at, byte) in flips {
+                bytes[at % length] = byte;
+            }
+            let Ok(event) = Event::parse(&bytes) else { return Ok(()) };
+            let mut writer = RecordWriter::new();
+            let result = transcoder(&["id"]).transcode(&event, Demand::many(10), &mut writer);
+            let records = writer.finish();
+            prop_assert!(result.is_ok() || records.is_empty());
+            for record in &records {
+                let json: serde_json::Value = serde_json::from_slice(record.json()).unwrap();
+                let part = |bytes: &bytes::Bytes| serde_json::from_slice::<serde_json::Value>(bytes).unwrap();
+                prop_assert_eq!(&json["keys"], &part(record.keys()));
+                prop_assert_eq!(json.get("newImage").cloned(), record.new_image().map(part));
+                prop_assert_eq!(json.get("oldImage").cloned(), record.old_image().map(part));
+            }
+        }
+    }
+
     #[test]
     fn an_event_without_a_document_key_is_an_error() {
         let event = rawdoc! {
@@ -378,8 +314,8 @@ mod tests {
             "ns": { "db": "shop", "coll": "users" },
         };
         let event = Event::parse(event.as_bytes()).unwrap();
-        let mut records = Vec::new();
-        let result = transcoder(&[]).transcode(&event, Demand::many(10), &mut records);
-        assert!(result.is_err() && records.is_empty());
+        let mut writer = RecordWriter::new();
+        let result = transcoder(&[]).transcode(&event, Demand::many(10), &mut writer);
+        assert!(result.is_err() && writer.is_empty());
     }
 }
