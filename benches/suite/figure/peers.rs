@@ -77,7 +77,7 @@ pub(super) async fn measure(figure: &'static str, suite: &Suite) -> Result<(), F
         compare(figure, suite, &there, folder.path()).await?;
     }
     for rival in absent {
-        let reason = format!("{} is not set", rival.peer.variable);
+        let reason = format!("{} is not set; see docs/performance.md", rival.peer.variable);
         suite.add(Row::skipped(figure, beside(rival), reason))?;
     }
     Ok(())
