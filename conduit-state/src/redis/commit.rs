@@ -66,8 +66,11 @@ impl CommitCall {
         for sequence in &commit.settled_ahead {
             this.add(sequence.as_str());
         }
+        let mut key = String::new();
         for id in processed {
-            this.add(keys::processed(&commit.subscription, id));
+            key.clear();
+            keys::write_processed(&mut key, &commit.subscription, id);
+            this.add(&key);
         }
         for parked in &commit.parked {
             this.add(parked.id.0.to_string());

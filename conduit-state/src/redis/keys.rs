@@ -24,6 +24,8 @@
 //! | `cdc:state:answers` | hash | id → when a command was answered (ms), a blank, the answer |
 //! | `cdc:state:last-command` | string | how many commands there were |
 
+use std::fmt::Write as _;
+
 use conduit_core::{CollectionName, ProcessedId, SubscriptionId};
 
 /// The channel on which changes of the configuration are told.
@@ -53,6 +55,13 @@ pub(super) fn contents(subscription: &SubscriptionId) -> String {
 }
 
 pub(super) fn processed(subscription: &SubscriptionId, id: &ProcessedId) -> String {
+    let mut key = String::new();
+    write_processed(&mut key, subscription, id);
+    key
+}
+
+/// Appends the name to a text, since there are many of them in a commit.
+pub(super) fn write_processed(key: &mut String, subscription: &SubscriptionId, id: &ProcessedId) {
     let SubscriptionId {
         collection,
         destination,
@@ -62,10 +71,12 @@ pub(super) fn processed(subscription: &SubscriptionId, id: &ProcessedId) -> Stri
         timestamp,
         event_id,
     } = id;
-    format!(
+    // Writing to a String cannot fail.
+    let _ = write!(
+        key,
         "cdc:processed:{collection}:{record_type}:{}-{event_id}-{destination}",
         timestamp.as_millis()
-    )
+    );
 }
 
 /// The pattern of `SCAN` that all processed keys of a collection match, and no others: no name holds a `:`.

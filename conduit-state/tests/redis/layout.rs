@@ -145,6 +145,41 @@ async fn a_key_of_another_type_or_version_is_corrupt_and_nothing_is_written() {
     }
 }
 
+/// Such a commit asks only for what it writes.
+#[tokio::test]
+async fn a_commit_of_deliveries_alone_finds_each_key_of_another_type_that_it_would_write() {
+    let server = RedisServer::start().await.unwrap();
+    let store = RedisStore::connect(&server.uri(), RedisSettings::default()).unwrap();
+    let lease = take(&store).await;
+    let mut commit = full(&lease);
+    commit.parked.clear();
+    commit.dead.clear();
+    let position: String = ask(&server, &["GET", "cdc:resume:users:http-1"]).await;
+    for key in [
+        "cdc:lease:users",
+        "cdc:state:ahead:users:http-1",
+        "cdc:state:positions:users",
+        "cdc:state:processed",
+    ] {
+        let was_there: u64 = ask(&server, &["EXISTS", key]).await;
+        if was_there == 1 {
+            ask::<()>(&server, &["RENAME", key, "kept"]).await;
+        }
+        ask::<()>(&server, &["SADD", key, "x"]).await;
+        let error = store.commit(std::slice::from_ref(&commit)).await.remove(0);
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), StateErrorKind::Corrupt);
+        assert!(error.message().contains(key), "{error}");
+        let stored: String = ask(&server, &["GET", "cdc:resume:users:http-1"]).await;
+        assert_eq!(stored, position, "{key}");
+        ask::<()>(&server, &["DEL", key]).await;
+        if was_there == 1 {
+            ask::<()>(&server, &["RENAME", "kept", key]).await;
+        }
+    }
+    store.commit(&[commit]).await.remove(0).unwrap();
+}
+
 #[tokio::test]
 async fn processed_keys_are_written_up_to_the_cap_and_not_at_all_by_watermark() {
     let server = RedisServer::start().await.unwrap();

@@ -11,13 +11,19 @@ local collection, destination, worker, epoch = unpack(ARGV, 1, 4)
 local number, most = tonumber(ARGV[5]), tonumber(ARGV[6])
 local PROCESSED = 'cdc:state:processed'
 local DAY, HOUR = 86400, 3600
+-- How many members one command adds: fewer than a script can hand over.
+local MEMBERS = 1000
 
 local keys = collection_keys(collection)
 local of = subscription_keys(collection, destination)
-local wrong = mistyped(keys) or mistyped(of)
-if wrong then return {'corrupt', wrong} end
-if not holds(keys.lease, worker, epoch) then return {'fenced'} end
-local progress, absent = read_progress(of.resume)
+-- What is read first is asked for its type by reading it; the rest only if it is to be written: at a low rate of records
+-- most of what a commit costs is the number of its commands.
+local lease = redis.pcall('HMGET', keys.lease, 'worker', 'epoch')
+if lease.err then return {'corrupt', keys.lease} end
+if lease[1] ~= worker or lease[2] ~= epoch then return {'fenced'} end
+local text = redis.pcall('GET', of.resume)
+if type(text) == 'table' then return {'corrupt', of.resume} end
+local progress, absent = decode_progress(text)
 if absent then return {'absent'} end
 if not progress then return {'corrupt', of.resume} end
 
@@ -48,6 +54,15 @@ local function each(list, change)
   for entry = 0, lengths[list] - 1 do change(first[list] + entry * width) end
 end
 
+local is_plain = true
+for list = PARKED, REDRIVEN do is_plain = is_plain and lengths[list] == 0 end
+if not is_plain then
+  local wrong = mistyped(keys) or mistyped(of)
+  if wrong then return {'corrupt', wrong} end
+end
+local ahead = redis.pcall('ZCARD', of.ahead)
+if type(ahead) == 'table' then return {'corrupt', of.ahead} end
+
 local added, unknown = {}, false
 each(PARKED, function(a)
   if ARGV[a + 2] ~= '' then
@@ -57,12 +72,12 @@ each(PARKED, function(a)
   end
 end)
 if unknown then return {'unknown'} end
-local last_dead = tonumber(redis.call('HGET', keys.counts, 'last-dead') or '0')
-local dead = tonumber(redis.call('HGET', keys.counts, 'dead:' .. destination) or '0')
-if not last_dead or not dead then return {'corrupt', keys.counts} end
 
-local poison, plan, redriven = nil, nil, {}
+local poison, plan, redriven, last_dead, dead = nil, nil, {}, nil, nil
 if lengths[DEAD] + lengths[CURED] + lengths[REDRIVEN] > 0 then
+  last_dead = tonumber(redis.call('HGET', keys.counts, 'last-dead') or '0')
+  dead = tonumber(redis.call('HGET', keys.counts, 'dead:' .. destination) or '0')
+  if not last_dead or not dead then return {'corrupt', keys.counts} end
   poison = poison_changes(collection, destination)
   if poison.wrong then return {'corrupt', poison.wrong} end
   each(REDRIVEN, function(a)
@@ -94,18 +109,22 @@ end
 
 local capped, hour, written = false, 0, {}
 if most > 0 and lengths[IDS] > 0 then
-  if redis.call('TYPE', PROCESSED).ok ~= 'none' and redis.call('TYPE', PROCESSED).ok ~= 'hash' then
-    return {'corrupt', PROCESSED}
-  end
+  written = redis.pcall('HGETALL', PROCESSED)
+  if written.err then return {'corrupt', PROCESSED} end
   hour = math.floor(redis.call('TIME')[1] / HOUR)
   local total = lengths[IDS]
-  written = redis.call('HGETALL', PROCESSED)
   for field = 1, #written, 2 do
     if hour - (tonumber(written[field]) or 0) <= DAY / HOUR then
       total = total + (tonumber(written[field + 1]) or 0)
     end
   end
   capped = total > most
+end
+
+local oldest = {}
+if moves then
+  oldest = redis.pcall('ZRANGE', keys.positions, 0, 1)
+  if oldest.err then return {'corrupt', keys.positions} end
 end
 
 -- Everything is checked; from here on it is written.
@@ -115,22 +134,38 @@ if moves then
   progress.time = {t = tonumber(ARGV[10]), i = tonumber(ARGV[11])}
   progress.token, progress.source, progress.options = ARGV[12], ARGV[13], ARGV[14]
 end
-redis.call('SET', of.resume, cjson.encode(progress))
+local written_progress = cjson.encode(progress)
+redis.call('SET', of.resume, written_progress)
 if moves then
   redis.call('ZREM', keys.positions, old_member)
   redis.call('ZADD', keys.positions, 0, position_member(progress))
-  show_oldest(keys)
+  if oldest[1] == old_member and not oldest[2] then
+    redis.call('SET', keys.resume, written_progress)
+  elseif not oldest[1] or destination_of(oldest[1]) == destination then
+    show_oldest(keys)
+  end
+  -- Else another one's was the oldest, and is.
 end
 
-each(AHEAD, function(a) redis.call('ZADD', of.ahead, 0, ARGV[a]) end)
-if moves and progress.token ~= '' then
+if lengths[AHEAD] > 0 then
+  for from = first[AHEAD], first[AHEAD] + lengths[AHEAD] - 1, MEMBERS do
+    local members = {}
+    for a = from, math.min(from + MEMBERS, first[AHEAD] + lengths[AHEAD]) - 1 do
+      members[#members + 1] = 0
+      members[#members + 1] = ARGV[a]
+    end
+    redis.call('ZADD', of.ahead, unpack(members))
+  end
+end
+if moves and progress.token ~= '' and ahead + lengths[AHEAD] > 0 then
   -- A dot sorts after the dash of a change's two records and before all that can lengthen a token.
   redis.call('ZREMRANGEBYLEX', of.ahead, '-', '(' .. progress.token .. '.')
 end
 
 if most > 0 and lengths[IDS] > 0 and not capped then
   local generation = whole(progress.generation)
-  each(IDS, function(a) redis.call('SET', ARGV[a], generation, 'EX', DAY) end)
+  local call, arguments = redis.call, ARGV
+  for a = first[IDS], first[IDS] + lengths[IDS] - 1 do call('SETEX', arguments[a], '86400', generation) end
   local before = 0
   for field = 1, #written, 2 do
     if written[field] == whole(hour) then before = tonumber(written[field + 1]) or 0 end

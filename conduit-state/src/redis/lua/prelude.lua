@@ -55,8 +55,7 @@ local function now_millis()
 end
 
 -- The decoded progress, or nil and whether it is absent.
-local function read_progress(key)
-  local text = redis.call('GET', key)
+local function decode_progress(text)
   if not text then return nil, true end
   local fine, progress = pcall(cjson.decode, text)
   if not fine or type(progress) ~= 'table' or progress.v ~= FORMAT or type(progress.time) ~= 'table'
@@ -64,6 +63,10 @@ local function read_progress(key)
     return nil, false
   end
   return progress, false, text
+end
+
+local function read_progress(key)
+  return decode_progress(redis.call('GET', key))
 end
 
 -- A member of the sorted set of positions: it sorts as the positions do, since a space comes before all that is in
