@@ -98,6 +98,7 @@ impl Subscription {
         took: Option<Duration>,
         now: WallTime,
     ) {
+        let record = &to_keep(record);
         let due = now.after(self.policy.delay(1, &mut self.rng));
         let id = self.retries.push(now, |id| WaitingRef::of(id, record, Some(due)));
         let attempts = Attempts {
@@ -110,6 +111,7 @@ impl Subscription {
     }
 
     fn park_behind(&mut self, record: &Arc<Record>, now: WallTime) {
+        let record = &to_keep(record);
         let id = self.retries.push(now, |id| WaitingRef::of(id, record, None));
         self.draft.park(id, record);
         self.hold_contents(id, record, Attempts::default());
@@ -199,4 +201,9 @@ impl Subscription {
             self.contents_bytes -= record.size();
         }
     }
+}
+
+/// A record that may be kept for long, in memory of its own: what was read together is not to stay for its sake.
+fn to_keep(record: &Record) -> Arc<Record> {
+    Arc::new(record.detached())
 }

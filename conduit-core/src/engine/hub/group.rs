@@ -18,7 +18,7 @@ use crate::value::{CollectionName, Position};
 /// How long those rest who ask for what the source does not allow.
 const INVALID_WAIT: Duration = Duration::from_secs(5);
 /// A stream is opened when nobody has joined for so long…
-const JOIN_PAUSE: Duration = Duration::from_millis(20);
+const JOIN_PAUSE: Duration = Duration::from_millis(10);
 /// … or somebody has waited for so long.
 const JOIN_LIMIT: Duration = Duration::from_millis(300);
 /// How long the chase may go on while somebody waits whom it does not take along.
