@@ -30,4 +30,5 @@ mod rewinds;
 mod sharing;
 mod start;
 mod state;
+mod toggling;
 mod tried_filters;
