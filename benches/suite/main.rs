@@ -20,8 +20,13 @@ use std::process::ExitCode;
 
 use child::ROLE_ARGUMENT;
 use figure::Figure;
+use mimalloc::MiMalloc;
 use settings::Settings;
 use suite::Suite;
+
+/// As the server has it; the limits have it too.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Why a benchmark broke, for whoever reads it.
 type Failure = Box<dyn std::error::Error + Send + Sync>;

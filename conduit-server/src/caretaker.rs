@@ -54,7 +54,7 @@ impl Caretaker {
     async fn restore_collections(&self) -> Result<(), CatalogError> {
         for entry in self.app.catalog.list().await? {
             let name = entry.config.collection_name.as_str();
-            let _writing = self.app.writing.lock().await;
+            let _writing = self.app.writing.lock(name).await;
             // Asked again, since a request may have changed it meanwhile.
             let Some(entry) = self.app.catalog.get(name).await? else {
                 continue;

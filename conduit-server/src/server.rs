@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::api::{App, Idle, Probes, Tokens, api_routes, worker_routes};
+use crate::api::{App, Idle, Probes, Tokens, Writing, api_routes, worker_routes};
 use crate::bulletin::Bulletin;
 use crate::caretaker::{Caretaker, pause};
 use crate::catalog::Catalog;
@@ -260,7 +260,7 @@ impl Server {
                 environment.read_token.as_deref(),
             ),
             health: health.clone(),
-            writing: Arc::default(),
+            writing: Writing::default(),
             deletions: Arc::default(),
             watcher: MongoWatcher::new(clients.streams.clone()),
             engine: engine.as_ref().map(|(handle, _)| handle.clone()),

@@ -16,6 +16,7 @@ use super::share::Share;
 use super::spec::{CollectionSpec, SubscriptionSpec};
 use super::status::{StatusCell, SubscriptionPhase};
 use super::stop::StopSignal;
+use super::strangers::Strangers;
 use super::tenure::Tenure;
 use crate::contract::{
     OpenRequest, Opened, StateError, StateErrorKind, SubscriptionStart, SubscriptionState,
@@ -112,6 +113,8 @@ pub(crate) struct CollectionRunner {
 /// What the supervisor wants of a collection.
 pub(super) struct RunnerOrders {
     pub(super) spec: watch::Receiver<CollectionSpec>,
+    /// How often what is wanted was told, of any collection.
+    pub(super) updates: watch::Receiver<u64>,
     pub(super) share: watch::Receiver<Share>,
     pub(super) commands: mpsc::Receiver<Command>,
 }
@@ -208,6 +211,7 @@ impl CollectionRunner {
                         |id: &DestinationId| !spec.subscriptions.iter().any(|wanted| wanted.id == *id);
                     let strangers = others.into_iter().filter(is_stranger).collect();
                     let target = spec.target.clone();
+                    let strangers = Strangers::new(strangers, self.orders.updates.clone());
                     let tenure = Tenure::new(Arc::clone(&self.scope), (lease, guard), target, strangers);
                     return Some((tenure, states));
                 }
@@ -306,10 +310,7 @@ impl CollectionRunner {
                     tenure.abandon().await;
                     return Next::Again;
                 }
-                _ = self.orders.spec.changed() => {
-                    tenure.spec_updated();
-                    continue;
-                }
+                _ = self.orders.spec.changed() => continue,
                 _ = self.orders.share.changed() => continue,
                 Some(command) = self.orders.commands.recv() => {
                     tenure.command(command);
@@ -319,6 +320,7 @@ impl CollectionRunner {
             };
             let must_end = match ended {
                 Happened::Idle => true,
+                Happened::Updated => false,
                 Happened::Ended(ended) => tenure.on_ended(ended, &spec).await,
             };
             if must_end {
@@ -338,6 +340,8 @@ fn not_held(scope: &Scope) -> CommandError {
 enum Happened {
     /// There is nothing to run.
     Idle,
+    /// What is wanted was told again, which may decide about strangers.
+    Updated,
     /// A subscription ended.
     Ended(Result<(DestinationId, super::subscription::End), tokio::task::JoinError>),
 }
@@ -347,9 +351,9 @@ async fn next_end(tenure: &mut Tenure, spec: &CollectionSpec) -> Happened {
     if tenure.reconcile(spec).await {
         return Happened::Idle;
     }
-    match tenure.tasks.join_next().await {
-        Some(ended) => Happened::Ended(ended),
-        // Everything is halted, or the lease was lost while loading: only something from outside changes that.
-        None => std::future::pending().await,
+    tokio::select! {
+        // Where everything is halted, or the lease was lost while loading, only something from outside changes that.
+        Some(ended) = tenure.tasks.join_next() => Happened::Ended(ended),
+        () = tenure.strangers.updated() => Happened::Updated,
     }
 }

@@ -26,6 +26,7 @@ mod share;
 mod spec;
 mod status;
 mod stop;
+mod strangers;
 mod subscription;
 mod supervisor;
 mod tenure;

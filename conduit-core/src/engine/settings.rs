@@ -38,7 +38,7 @@ pub struct Settings {
     pub max_waiting_bytes: usize,
     /// Most dead letters of a collection; beyond it its subscriptions neither read nor retry. Default 1,000,000.
     pub max_dead_letters: u64,
-    /// Least time between two commits of the engine. Default 50 ms.
+    /// Least time between two commits of the engine. Default 75 ms.
     pub commit_interval: Duration,
     /// How often an idle subscription's position is committed. Default 10 s.
     pub idle_commit_interval: Duration,
@@ -72,7 +72,7 @@ impl Default for Settings {
             max_waiting_records: 100_000,
             max_waiting_bytes: 256 * 1024 * 1024,
             max_dead_letters: 1_000_000,
-            commit_interval: Duration::from_millis(50),
+            commit_interval: Duration::from_millis(75),
             idle_commit_interval: Duration::from_secs(10),
             seed: None,
         }

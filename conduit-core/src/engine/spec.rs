@@ -110,6 +110,14 @@ impl SubscriptionSpec {
         self
     }
 
+    /// Whether what runs by the other goes on unchanged by this one.
+    pub(crate) fn runs_like(&self, other: &Self) -> bool {
+        self.revision == other.revision
+            && self.start == other.start
+            && self.rewind == other.rewind
+            && self.is_paused == other.is_paused
+    }
+
     /// Retries by `policy`.
     #[must_use]
     pub fn with_retry(mut self, policy: RetryPolicy) -> Self {
@@ -156,6 +164,16 @@ impl CollectionSpec {
     /// If the id is not legal.
     pub fn to(self, id: &str, sink: impl Sink) -> Result<Self, InvalidName> {
         Ok(self.with_subscription(SubscriptionSpec::new(DestinationId::new(id)?, sink)))
+    }
+
+    /// Whether what runs by the other goes on unchanged by this one.
+    pub(crate) fn runs_like(&self, other: &Self) -> bool {
+        let pairs = self.subscriptions.iter().zip(&other.subscriptions);
+        self.target == other.target
+            && self.subscriptions.len() == other.subscriptions.len()
+            && pairs
+                .into_iter()
+                .all(|(one, other)| one.id == other.id && one.runs_like(other))
     }
 
     /// Returns the collection's name.

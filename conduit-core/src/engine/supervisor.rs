@@ -1,6 +1,6 @@
 //! Keeps one task for each collection.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ pub(super) struct Supervisor {
     board: Arc<Board>,
     running: HashMap<CollectionName, Running>,
     tasks: JoinSet<CollectionName>,
+    /// How often what is wanted was told.
+    updates: watch::Sender<u64>,
 }
 
 struct Running {
@@ -51,6 +53,7 @@ impl Supervisor {
             board,
             running: HashMap::new(),
             tasks: JoinSet::new(),
+            updates: watch::Sender::new(0),
         }
     }
 
@@ -62,6 +65,7 @@ impl Supervisor {
     ) {
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
+            let is_update = orders.specs.has_changed().unwrap_or(false);
             let wanted = orders.specs.borrow_and_update().clone();
             let mut peers = orders.peers.borrow_and_update().clone();
             let us = &self.context.worker;
@@ -70,6 +74,9 @@ impl Supervisor {
             let names = wanted.iter().map(CollectionSpec::name);
             let shares = share_of(us.id(), &peers, names);
             self.reconcile(&wanted, &shares, timeout);
+            if is_update {
+                self.updates.send_modify(|count| *count += 1);
+            }
             tokio::select! {
                 biased;
                 () = &mut shutdown => break,
@@ -124,8 +131,9 @@ impl Supervisor {
         shares: &HashMap<CollectionName, Share>,
         timeout: Duration,
     ) {
+        let names: HashSet<&CollectionName> = wanted.iter().map(CollectionSpec::name).collect();
         for (name, running) in &mut self.running {
-            if !running.is_stopping && !wanted.iter().any(|spec| spec.name() == name) {
+            if !running.is_stopping && !names.contains(name) {
                 running.is_stopping = true;
                 running.stop.stop(Instant::now() + timeout);
             }
@@ -136,7 +144,12 @@ impl Supervisor {
                 // A collection that comes back while it is still being drained starts when that has ended.
                 Some(running) if running.is_stopping => {}
                 Some(running) => {
-                    running.spec.send_replace(spec.clone());
+                    // Only those that it changes are told; what is there to be read is the newest in any case.
+                    running.spec.send_if_modified(|known| {
+                        let is_new = !known.runs_like(spec);
+                        *known = spec.clone();
+                        is_new
+                    });
                     running.share.send_if_modified(|known| {
                         let is_new = *known != share;
                         *known = share;
@@ -161,6 +174,7 @@ impl Supervisor {
             name.clone(),
             RunnerOrders {
                 spec,
+                updates: self.updates.subscribe(),
                 share,
                 commands,
             },

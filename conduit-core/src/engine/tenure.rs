@@ -14,6 +14,7 @@ use super::command::{Command, CommandError, CommandErrorKind, Redriven};
 use super::spec::{CollectionSpec, SubscriptionSpec};
 use super::status::SubscriptionPhase;
 use super::stop::StopSource;
+use super::strangers::Strangers;
 use super::subscription::{End, Subscription};
 use crate::contract::{Lease, StateError, StateErrorKind, SubscriptionState, WatchTarget};
 use crate::delivery::LeaseGuard;
@@ -25,9 +26,6 @@ const RESTART_WAIT: Duration = Duration::from_millis(500);
 const ABANDON_PATIENCE: Duration = Duration::from_secs(1);
 /// Most commands that wait for one subscription.
 const MAX_COMMANDS: usize = 4;
-/// So many updates of the spec after the lease was taken decide about state that the spec does not know: the first may
-/// have been read before.
-const UPDATES_THAT_DECIDE: u8 = 2;
 
 /// A lease, and the tasks of the subscriptions that run under it.
 pub(super) struct Tenure {
@@ -37,9 +35,7 @@ pub(super) struct Tenure {
     target: WatchTarget,
     running: HashMap<DestinationId, Running>,
     pub(super) tasks: JoinSet<(DestinationId, End)>,
-    /// Subscriptions that the store knows and the spec, which may be older than their state, does not.
-    strangers: Vec<DestinationId>,
-    updates: u8,
+    pub(super) strangers: Strangers,
     /// Commands that wait for the answers of subscriptions.
     commands: JoinSet<()>,
 }
@@ -68,7 +64,7 @@ impl Tenure {
         scope: Arc<Scope>,
         (lease, guard): (Lease, Arc<LeaseGuard>),
         target: WatchTarget,
-        strangers: Vec<DestinationId>,
+        strangers: Strangers,
     ) -> Self {
         let (running, tasks) = (HashMap::new(), JoinSet::new());
         Self {
@@ -79,7 +75,6 @@ impl Tenure {
             running,
             tasks,
             strangers,
-            updates: 0,
             commands: JoinSet::new(),
         }
     }
@@ -164,11 +159,6 @@ impl Tenure {
         self.keep(spec, (stop, commands), RunState::Resting);
     }
 
-    /// Notes that the spec was updated.
-    pub(super) fn spec_updated(&mut self) {
-        self.updates = self.updates.saturating_add(1);
-    }
-
     /// Makes what runs like the spec; `true` if there is nothing to run. Dropping the future is safe: what it began to load
     /// is loaded again, or not needed.
     pub(super) async fn reconcile(&mut self, spec: &CollectionSpec) -> bool {
@@ -193,12 +183,7 @@ impl Tenure {
         let wanted = |id: &DestinationId| spec.subscriptions.iter().find(|wanted| wanted.id == *id);
         let mut halted = Vec::new();
         self.running.retain(|id, running| {
-            let unchanged = wanted(id).is_some_and(|wanted| {
-                wanted.revision == running.spec.revision
-                    && wanted.start == running.spec.start
-                    && wanted.rewind == running.spec.rewind
-                    && wanted.is_paused == running.spec.is_paused
-            });
+            let unchanged = wanted(id).is_some_and(|wanted| wanted.runs_like(&running.spec));
             if unchanged && same_target {
                 return true;
             }
@@ -221,11 +206,8 @@ impl Tenure {
 
     /// A destination that was taken out of the collection while nobody watched loses its state, once that is sure.
     async fn forget_strangers(&mut self, spec: &CollectionSpec) {
-        if self.strangers.is_empty() || self.updates < UPDATES_THAT_DECIDE {
-            return;
-        }
         let is_wanted = |id: &DestinationId| spec.subscriptions.iter().any(|wanted| wanted.id == *id);
-        for stranger in std::mem::take(&mut self.strangers) {
+        for stranger in self.strangers.take_decided() {
             if !is_wanted(&stranger) {
                 self.scope.forget(&stranger).await;
             }

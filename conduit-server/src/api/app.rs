@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use conduit_core::{Handle, StateStore};
 use conduit_mongo::{AdminField, CollectionAdmin, CollectionLayout, MongoWatcher, StoredImages};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Notify;
 
 use super::auth::Tokens;
 use super::problem::Problem;
+use super::writing::Writing;
 use crate::bulletin::Bulletin;
 use crate::catalog::{Catalog, CollectionConfig, Entry};
 use crate::destination_type::DestinationTypes;
@@ -25,9 +26,7 @@ pub(crate) struct App {
     pub(crate) bulletin: Bulletin,
     pub(crate) tokens: Tokens,
     pub(crate) health: Health,
-    /// Held by whoever changes the configuration, from its first look to its last write, so that a collection's indexes are
-    /// never made after one configuration while another is stored. Requests are read before it is taken.
-    pub(crate) writing: Arc<Mutex<()>>,
+    pub(crate) writing: Writing,
     /// Told of every deletion that begins, so that it is finished whatever becomes of the request.
     pub(crate) deletions: Arc<Notify>,
     /// Tells what MongoDB's history holds still.
@@ -47,7 +46,7 @@ impl App {
         entry.ok_or_else(|| Problem::not_found(name))
     }
 
-    /// Makes the collection in MongoDB be what the configuration needs. Whoever calls it holds `writing`.
+    /// Makes the collection in MongoDB be what the configuration needs. Whoever calls it holds its place in `writing`.
     pub(crate) async fn prepare(&self, config: &CollectionConfig) -> Result<(), Problem> {
         let layout = CollectionLayout {
             name: config.collection_name.clone(),

@@ -39,7 +39,7 @@ pub(crate) async fn create(
     let ConfigBody { value, filters } = read_config(&headers, body).await?;
     let config = CollectionConfig::read(value, None, (&app.types, &filters))?;
     let name = config.collection_name.as_str();
-    let _writing = app.writing.lock().await;
+    let _writing = app.writing.lock(name).await;
     if let Some(entry) = app.catalog.get(name).await? {
         return Err(exists(&entry));
     }
@@ -121,7 +121,7 @@ async fn update(
     filters: &[Option<String>],
     next: impl Fn(&Entry) -> Result<Value, Problem>,
 ) -> Result<Json<Value>, Problem> {
-    let _writing = app.writing.lock().await;
+    let _writing = app.writing.lock(name).await;
     for _ in 0..MAX_TRIES {
         let old = app.entry(name).await?;
         let config = CollectionConfig::read(next(&old)?, Some(&old.config), (&app.types, filters))?;

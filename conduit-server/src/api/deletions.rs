@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::StatusCode;
 use conduit_core::CollectionName;
+use tokio::sync::Notify;
 
 use super::app::App;
 use super::parameters::KeepData;
@@ -24,7 +25,7 @@ pub(crate) async fn delete(
     Name(name): Name,
     KeepData(keep_data): KeepData,
 ) -> Result<StatusCode, Problem> {
-    let _writing = app.writing.lock().await;
+    let _writing = app.writing.lock(&name).await;
     let entry = app.entry(&name).await?;
     if entry.config.deletion_protection {
         return Err(Problem::new(
@@ -38,8 +39,7 @@ pub(crate) async fn delete(
     } else {
         Deletion::DropData
     };
-    // Looked at once this request lets go of `writing`, however it ends.
-    app.deletions.notify_one();
+    let _told = ToldAtTheEnd(&app.deletions);
     let collection = &entry.config.collection_name;
     app.catalog.begin_deletion(&entry, deletion).await?;
     app.bulletin.tell_change(collection).await;
@@ -56,15 +56,19 @@ pub(crate) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Has deletions looked at when a request that began one ends, however it does.
+struct ToldAtTheEnd<'a>(&'a Notify);
+
+impl Drop for ToldAtTheEnd<'_> {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
 /// Does what is left of all deletions; returns whether nothing is left.
 pub(crate) async fn finish_deletions(app: &App) -> Result<bool, Problem> {
     let mut is_done = true;
-    // Not before the request that told of its deletion has noted it.
-    let entries = {
-        let _writing = app.writing.lock().await;
-        app.catalog.list().await?
-    };
-    for entry in entries {
+    for entry in app.catalog.list().await? {
         if entry.deleting.is_some() {
             is_done &= finish_deletion(app, &entry.config.collection_name).await?;
         }
@@ -76,7 +80,7 @@ async fn finish_deletion(app: &App, name: &CollectionName) -> Result<bool, Probl
     // Asked again once no request is at it: it may be finished, and the name in use again. If it is not, nobody else touches
     // it, since requests are refused.
     let entry = {
-        let _writing = app.writing.lock().await;
+        let _writing = app.writing.lock(name.as_str()).await;
         app.catalog.get(name.as_str()).await?
     };
     let Some(deletion) = entry.and_then(|entry| entry.deleting) else {

@@ -19,9 +19,11 @@ mod rewinds;
 mod service;
 mod status;
 mod steering;
+mod writing;
 
 pub(crate) use app::App;
 pub(crate) use auth::Tokens;
 pub(crate) use deletions::finish_deletions;
 pub(crate) use idle::Idle;
 pub(crate) use service::{Probes, api_routes, worker_routes};
+pub(crate) use writing::Writing;

@@ -58,7 +58,7 @@ pub(super) async fn steer(
     destination: Option<&str>,
     change: &Change,
 ) -> Result<(Entry, Vec<DestinationId>), Problem> {
-    let _writing = app.writing.lock().await;
+    let _writing = app.writing.lock(name).await;
     for _ in 0..MAX_TRIES {
         let old = app.entry(name).await?;
         let meant = meant(&old, destination)?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use conduit_core::{
     CollectionName, CollectionSpec, Handle, RetryPolicy, StateStore, SubscriptionId, SubscriptionSpec,
 };
+use futures_util::FutureExt;
 
 use super::marks::Marks;
 use super::unusable::Unusable;
@@ -16,6 +17,8 @@ use crate::destination_type::DestinationTypes;
 
 /// How soon a configuration that could not be read is asked for again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// How long the configuration is left alone after a look at it.
+const LEAST_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The part of the server that feeds the engine.
 #[derive(Debug)]
@@ -59,10 +62,13 @@ impl Worker {
                     RETRY_INTERVAL
                 }
             };
+            // Of many changes at once some are seen together.
+            tokio::time::sleep(LEAST_INTERVAL).await;
             tokio::select! {
                 () = changes.next() => {}
                 () = tokio::time::sleep(wait) => {}
             }
+            while changes.next().now_or_never().is_some() {}
         }
     }
 

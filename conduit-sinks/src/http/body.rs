@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use tokio::time;
 
 use crate::quote::quote;
@@ -40,6 +40,12 @@ impl Wanted {
 /// Reads `body` to its end, but no more than is wanted and at most `patience` long.
 pub(super) async fn read(mut body: Incoming, wanted: Wanted, patience: Duration) -> BodyStart {
     let mut bytes = Vec::new();
+    if body.is_end_stream() {
+        return BodyStart {
+            bytes,
+            end: End::Whole,
+        };
+    }
     let mut count = 0;
     let reading = async {
         while let Some(frame) = body.frame().await {

@@ -34,6 +34,12 @@ impl RequestTemplate {
     ) -> Self {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.insert(USER_AGENT, AGENT);
+        // Places for what each request has of its own, so that its copy of the headers need not grow.
+        headers.insert(WEBHOOK_ID, HeaderValue::from_static(""));
+        headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from_static(""));
+        if signer.is_some() {
+            headers.insert(WEBHOOK_SIGNATURE, HeaderValue::from_static(""));
+        }
         Self { uri, headers, signer }
     }
 
