@@ -33,6 +33,7 @@ impl Clock for PausedClock {
     }
 }
 
+#[derive(Debug)]
 pub(crate) struct World {
     pub(crate) watcher: ScriptedWatcher,
     pub(crate) store: MemoryStore,
@@ -81,17 +82,7 @@ impl World {
         for collection in collections {
             builder = builder.collection(collection);
         }
-        let conduit = builder.build().unwrap();
-        let handle = conduit.handle();
-        let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(conduit.run_until(async {
-            let _ = stopped.await;
-        }));
-        Running {
-            handle,
-            stop: Some(stop),
-            task,
-        }
+        Running::of(builder.build().unwrap())
     }
 
     /// Modifies each of the documents `k0`, `k1`, … of the collection `c` once for each value, value by value.
@@ -115,6 +106,20 @@ impl World {
 }
 
 impl Running {
+    /// Runs an engine until it is told to stop.
+    pub(crate) fn of(conduit: Conduit) -> Self {
+        let handle = conduit.handle();
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(conduit.run_until(async {
+            let _ = stopped.await;
+        }));
+        Self {
+            handle,
+            stop: Some(stop),
+            task,
+        }
+    }
+
     /// Tells it to stop gracefully, and does not wait.
     pub(crate) fn begin_stop(&mut self) {
         let _ = self.stop.take().unwrap().send(());

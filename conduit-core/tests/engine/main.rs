@@ -13,6 +13,7 @@ mod configuration;
 mod dead_letters;
 mod hold;
 mod hub;
+mod hub_trouble;
 mod interleavings;
 mod lost_answers;
 mod one_server;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::member::Member;
+use super::member::{Member, SLICE};
 use super::plan::{self, Opening};
 use super::queue::{HubEvent, Wake};
 use super::run::{Run, RunEvent};
@@ -21,8 +21,6 @@ const INVALID_WAIT: Duration = Duration::from_secs(5);
 const JOIN_PAUSE: Duration = Duration::from_millis(10);
 /// … or somebody has waited for so long.
 const JOIN_LIMIT: Duration = Duration::from_millis(300);
-/// How long the chase may go on while somebody waits whom it does not take along.
-const SLICE: Duration = Duration::from_secs(2);
 /// How long a lead may cover collections that nobody wants any more.
 const RENEW_AFTER: Duration = Duration::from_secs(30);
 /// So many times the chase reads to the end of the history and is not as far as the lead, before the lead waits for it.
@@ -43,6 +41,8 @@ pub(super) struct Group {
     joined: Option<Joined>,
     near_misses: u32,
     is_leads_turn: bool,
+    /// When it was last looked for what the lead covers and nobody wants.
+    looked_for_unwanted: Instant,
 }
 
 /// When members came for whom no stream was opened yet.
@@ -76,6 +76,7 @@ impl Group {
             joined: None,
             near_misses: 0,
             is_leads_turn: true,
+            looked_for_unwanted: Instant::now(),
         }
     }
 
@@ -123,6 +124,8 @@ impl Group {
                 run.prune();
             }
         }
+        // Before the stalled ones are looked at, since it may have others wait for them.
+        self.relate(now);
         let somebody_waits = self.waiting.iter().any(|member| member.is_able(now));
         for run in [&mut self.lead, &mut self.chase].into_iter().flatten() {
             run.serve_stalled(now);
@@ -131,7 +134,6 @@ impl Group {
                 self.waiting.push(member);
             }
         }
-        self.relate(now);
         self.drop_deserted();
         if !self.waiting.is_empty() {
             self.admit(now);
@@ -145,7 +147,19 @@ impl Group {
         let (Some(lead), Some(chase)) = (&mut self.lead, &mut self.chase) else {
             return;
         };
-        if chase.succeeds_lead || !chase.is_comparable_with(lead) || chase.position() < lead.position() {
+        if chase.succeeds_lead {
+            return;
+        }
+        if chase.is_of_other_history(lead) && self.near_misses >= NEAR_MISSES {
+            // It will never be known to be as far. The source changed its name, which the chase heard last: the others hear
+            // it too once they begin anew.
+            let members = lead.disband();
+            self.lead = self.chase.take();
+            self.near_misses = 0;
+            self.release(members, now);
+            return;
+        }
+        if !chase.is_comparable_with(lead) || chase.position() < lead.position() {
             return;
         }
         if !plan::is_near(lead.position(), chase.position()) {
@@ -198,6 +212,9 @@ impl Group {
         self.lead = self.lead.take().filter(|lead| !lead.is_deserted());
         if self.lead.is_none() {
             self.lead = self.chase.take();
+            if let Some(lead) = &mut self.lead {
+                lead.succeeds_lead = false;
+            }
         }
     }
 
@@ -221,18 +238,20 @@ impl Group {
 
     /// Ends a chase that others have waited for long enough.
     fn end_slice(&mut self, now: Instant) {
-        let is_over = self
-            .chase
-            .as_ref()
-            .is_some_and(|chase| chase.began + SLICE <= now);
-        if is_over
-            && self
-                .waiting
-                .iter()
-                .any(|member| member.is_able(now) && member.waits_since + SLICE <= now)
+        let is_awaited = |member: &Member| member.is_able(now) && member.waits_since + SLICE <= now;
+        if self.chase.as_ref().is_some_and(|chase| chase.slice_end() <= now)
+            && self.waiting.iter().any(is_awaited)
             && let Some(mut chase) = self.chase.take()
         {
-            let members = chase.disband();
+            let is_futile = chase.is_futile();
+            let mut members = chase.disband();
+            for member in &mut members {
+                // Whoever got nothing waits longer the next time, until something comes.
+                member.slice = match is_futile {
+                    true => member.slice.saturating_mul(2),
+                    false => SLICE,
+                };
+            }
             self.release(members, now);
         }
     }
@@ -272,12 +291,14 @@ impl Group {
         self.admit(now);
     }
 
-    /// A lead that covers too much is replaced by one that does not.
-    fn renewal(&self, now: Instant) -> Option<Opening> {
-        let lead = self
-            .lead
-            .as_ref()
-            .filter(|lead| lead.began + RENEW_AFTER <= now && lead.reached_end())?;
+    /// A lead that covers too much is replaced by one that does not. It is looked for now and then, since it takes a look at
+    /// everybody.
+    fn renewal(&mut self, now: Instant) -> Option<Opening> {
+        let lead = self.lead.as_ref().filter(|lead| lead.reached_end())?;
+        if now < lead.began + RENEW_AFTER || now < self.looked_for_unwanted + RENEW_AFTER {
+            return None;
+        }
+        self.looked_for_unwanted = now;
         let wanted = self.targets(true);
         let is_unwanted = lead
             .covered()
@@ -338,15 +359,20 @@ impl Group {
             return;
         }
         // It is the place that cannot be gone on from, or what comes after it: of those who stand there only.
-        let place = failed.position().clone();
+        let (place, is_for_all) = (failed.position().clone(), failed.succeeds_lead);
         let members = failed.disband();
         *run = None;
-        let (there, elsewhere): (Vec<Member>, Vec<Member>) =
+        let (mut there, mut elsewhere): (Vec<Member>, Vec<Member>) =
             members.into_iter().partition(|member| is_at(member, &place));
+        // Nobody's position is in question, but what was to take the lead's place is not asked for again at once.
+        let is_nobody_there = there.is_empty() && is_for_all;
+        if is_nobody_there {
+            std::mem::swap(&mut there, &mut elsewhere);
+        }
         self.release(elsewhere, now);
         tracing::warn!(%error, ?source, position = ?place, subscriptions = there.len(), "cannot read on from a position");
         for mut member in there {
-            if error.kind() == WatchErrorKind::HistoryLost {
+            if error.kind() == WatchErrorKind::HistoryLost && !is_nobody_there {
                 member.queue.put(HubEvent::HistoryLost);
                 continue;
             }
@@ -364,7 +390,7 @@ impl Group {
         let rested = self.waiting.iter().filter_map(|member| member.rests_until);
         let is_awaited = |chase: &&Run| !self.waiting.is_empty() && !chase.is_deserted();
         let slice = self.chase.as_ref().filter(is_awaited);
-        let slice = slice.map(|chase| (chase.began + SLICE).max(now + SLICE / 10));
+        let slice = slice.map(|chase| chase.slice_end().max(now + SLICE / 10));
         let all = detachments.chain(joined).chain(rested).chain(slice);
         all.filter(|at| *at > now).min()
     }
@@ -392,7 +418,11 @@ async fn next_event(
     near_misses: u32,
 ) -> (Role, RunEvent) {
     // The chase is as good as there: the lead lets it come.
-    let lead_waits = near_misses >= NEAR_MISSES && chase.as_ref().is_some_and(Run::can_read);
+    let lead_waits = near_misses >= NEAR_MISSES
+        && chase
+            .as_ref()
+            .zip(lead.as_ref())
+            .is_some_and(|(chase, lead)| chase.can_read() && chase.is_comparable_with(lead));
     let lead = async {
         match lead {
             Some(run) if run.can_read() && !lead_waits => (Role::Lead, run.next().await),

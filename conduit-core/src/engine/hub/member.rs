@@ -14,6 +14,9 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// After so long without keeping anybody waiting it may again.
 const FORGIVEN_AFTER: Duration = Duration::from_secs(5);
 
+/// How long the chase may go on while somebody waits whom it does not take along, if it got anywhere.
+pub(super) const SLICE: Duration = Duration::from_secs(2);
+
 /// A subscription that reads.
 #[derive(Debug)]
 pub(super) struct Member {
@@ -27,6 +30,8 @@ pub(super) struct Member {
     pub(super) waits_since: Instant,
     /// Until when it is not to be taken along.
     pub(super) rests_until: Option<Instant>,
+    /// How long a stream that is opened for it goes on though others wait.
+    pub(super) slice: Duration,
     patience: Duration,
     was_full_at: Instant,
 }
@@ -41,6 +46,7 @@ impl Member {
             knows_end: false,
             waits_since: now,
             rests_until: None,
+            slice: SLICE,
             patience: PATIENCE,
             was_full_at: now,
         }

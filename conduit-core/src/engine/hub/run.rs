@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-use super::member::Member;
+use super::member::{Member, SLICE};
 use crate::contract::{BatchLimits, RecordStream, StreamBatch, WatchError, WatchTarget, Watcher};
 use crate::engine::backoff::Backoff;
 use crate::value::{CollectionName, Position, Record};
@@ -139,6 +139,24 @@ impl Run {
         self.history().is_some() && self.history() == other.history()
     }
 
+    /// Whether the places of both are known not to be of one history.
+    pub(super) fn is_of_other_history(&self, other: &Self) -> bool {
+        matches!((self.history(), other.history()), (Some(one), Some(two)) if one != two)
+    }
+
+    /// Whether nothing came of it so far, not even an error.
+    pub(super) fn is_futile(&self) -> bool {
+        !self.has_read && !self.backoff.is_failing()
+    }
+
+    /// When it may be ended for others that wait.
+    pub(super) fn slice_end(&self) -> Instant {
+        let stalled = self.stalled.iter().map(|stalled| &stalled.member);
+        let slices = self.members().chain(stalled).map(|member| member.slice);
+        let slice = slices.max().filter(|_| self.is_futile());
+        self.began + slice.unwrap_or(SLICE)
+    }
+
     /// Whether the member can go on from its place in this run: nothing for it was passed over, and the two places are of
     /// one history.
     pub(super) fn can_take(&self, member: &Member) -> bool {
@@ -264,11 +282,15 @@ impl Run {
             self.position = position;
         }
         self.reached_end = reached_end;
-        self.has_read = true;
+        let now = Instant::now();
+        if !self.has_read {
+            self.has_read = true;
+            // How long it took to open is not held against its members.
+            self.began = now;
+        }
         for (collection, records) in by_collection(records) {
             self.hand_to_collection(&collection, records, &from);
         }
-        let now = Instant::now();
         let must_tell = now >= self.next_tell;
         if must_tell || (reached_end && self.is_end_news) {
             if must_tell {
