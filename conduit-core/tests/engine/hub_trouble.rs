@@ -22,6 +22,8 @@ const FAR: u64 = 400;
 struct Troubles {
     /// How long each opening takes.
     delay: Mutex<Duration>,
+    /// How long each batch takes, of a source with a name.
+    pace: Mutex<Duration>,
     /// What the source calls itself in streams that are opened from now on.
     source: Mutex<Option<&'static str>>,
     refuses: Mutex<bool>,
@@ -37,6 +39,7 @@ struct Troubled {
 struct RenamedStream {
     stream: Box<dyn RecordStream>,
     source: &'static str,
+    pace: Duration,
 }
 
 impl Troubled {
@@ -93,7 +96,8 @@ impl Watcher for Troubled {
         let token = start.token().unwrap_or_default();
         let start = Position::after(start.time(), token, Arc::default());
         let stream = self.world.watcher.open(targets, &start).await?;
-        Ok(Box::new(RenamedStream { stream, source }))
+        let pace = *self.troubles.pace.lock().unwrap();
+        Ok(Box::new(RenamedStream { stream, source, pace }))
     }
 
     async fn now(&self) -> Result<ClusterTime, WatchError> {
@@ -104,6 +108,7 @@ impl Watcher for Troubled {
 #[async_trait]
 impl RecordStream for RenamedStream {
     async fn next_batch(&mut self, limits: BatchLimits) -> Result<StreamBatch, WatchError> {
+        tokio::time::sleep(self.pace).await;
         let mut batch = self.stream.next_batch(limits).await?;
         let stream = StreamIdentity {
             source: self.source.to_owned(),
@@ -292,4 +297,40 @@ async fn those_that_are_far_behind_get_on_though_streams_open_slowly() {
     }
     running.stop().await;
     assert!(repeated(&sinks[2]).is_empty());
+}
+
+/// It stands far ahead of the stream of the others, so that one for all of them, opened behind, is of no use to it.
+#[tokio::test(start_paused = true)]
+async fn a_new_collection_does_not_wait_until_the_others_have_caught_up() {
+    let source = Troubled::new();
+    let sinks = [RecordingSink::new(), RecordingSink::new()];
+    *source.troubles.source.lock().unwrap() = Some("set:name");
+    *source.troubles.pace.lock().unwrap() = Duration::from_secs(1);
+    source.write("behind", 10 * FAR);
+    let settings = Settings {
+        max_read_records: 8,
+        ..seeded()
+    };
+    let behind = [("behind", &sinks[0])];
+    let running = source.start(settings, specs(&behind, &[]));
+    running.until("behind", |status| status.delivered > 0).await;
+    *source.troubles.delay.lock().unwrap() = Duration::from_secs(3);
+    let id = DestinationId::new("new".to_owned()).unwrap();
+    let mut both = specs(&behind, &[]);
+    both.push(collection(
+        "new",
+        vec![SubscriptionSpec::new(id, sinks[1].clone())],
+    ));
+    running.handle.set_collections(both).unwrap();
+    running.until_phase("new", SubscriptionPhase::Starting).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    source.write("new", 1);
+    running.until("new", |status| status.delivered == 1).await;
+    let delivered = running.status("behind").unwrap().delivered;
+    assert!(delivered < 5 * FAR, "{delivered}");
+    running
+        .until("behind", |status| status.delivered == 10 * FAR)
+        .await;
+    running.stop().await;
+    assert!(repeated(&sinks[0]).is_empty());
 }

@@ -8,7 +8,7 @@ use crate::value::Position;
 
 /// A run takes members along that are no farther ahead of it than this, in seconds of the source's time.
 const NEAR_SECONDS: u32 = 300;
-/// So little behind the lead, those that it does not cover begin in a stream that takes its place.
+/// So little behind the lead, or near ahead of it, those that it does not cover begin in a stream that takes its place.
 const BEHIND_SECONDS: u32 = 2;
 
 /// A stream to be opened.
@@ -39,6 +39,7 @@ pub(super) fn next_opening(waiting: &[Member], lead: Option<&Run>, now: Instant)
     };
     if let Some(lead) = lead.filter(|lead| !lead.covers(&first.target))
         && is_within(BEHIND_SECONDS, &first.position, lead.position())
+        && is_near(lead.position(), &first.position)
         && is_of_one_history(&first.position, lead.position())
     {
         return Some(Opening::Wide(lead.position().min(&first.position).clone()));
