@@ -11,6 +11,7 @@ use conduit_core::{
     WatchTarget, Watcher,
 };
 use conduit_testkit::{Answer, RecordingSink};
+use tokio::time::Instant;
 
 use crate::harness::{Running, World, collection, repeated, subscription};
 
@@ -22,6 +23,8 @@ const FAR: u64 = 400;
 struct Troubles {
     /// How long each opening takes.
     delay: Mutex<Duration>,
+    /// How long streams of a source with a name bring nothing, not even a newer position.
+    silence: Mutex<Duration>,
     /// How long each batch takes, of a source with a name.
     pace: Mutex<Duration>,
     /// What the source calls itself in streams that are opened from now on.
@@ -40,6 +43,8 @@ struct RenamedStream {
     stream: Box<dyn RecordStream>,
     source: &'static str,
     pace: Duration,
+    start: Position,
+    silent_until: Instant,
 }
 
 impl Troubled {
@@ -93,11 +98,18 @@ impl Watcher for Troubled {
         let Some(source) = *self.troubles.source.lock().unwrap() else {
             return self.world.watcher.open(targets, start).await;
         };
+        let position = start.clone();
         let token = start.token().unwrap_or_default();
         let start = Position::after(start.time(), token, Arc::default());
         let stream = self.world.watcher.open(targets, &start).await?;
         let pace = *self.troubles.pace.lock().unwrap();
-        Ok(Box::new(RenamedStream { stream, source, pace }))
+        Ok(Box::new(RenamedStream {
+            stream,
+            source,
+            pace,
+            start: position,
+            silent_until: Instant::now() + *self.troubles.silence.lock().unwrap(),
+        }))
     }
 
     async fn now(&self) -> Result<ClusterTime, WatchError> {
@@ -108,6 +120,14 @@ impl Watcher for Troubled {
 #[async_trait]
 impl RecordStream for RenamedStream {
     async fn next_batch(&mut self, limits: BatchLimits) -> Result<StreamBatch, WatchError> {
+        if Instant::now() < self.silent_until {
+            tokio::time::sleep(limits.max_wait).await;
+            return Ok(StreamBatch {
+                records: Vec::new(),
+                position: self.start.clone(),
+                reached_end: false,
+            });
+        }
         tokio::time::sleep(self.pace).await;
         let mut batch = self.stream.next_batch(limits).await?;
         let stream = StreamIdentity {
@@ -263,7 +283,20 @@ async fn a_stream_that_is_refused_is_asked_for_slowly() {
 /// Each has its turn until it has got something, however long that takes.
 #[tokio::test(start_paused = true)]
 async fn those_that_are_far_behind_get_on_though_streams_open_slowly() {
+    those_that_are_far_behind_get_on(|troubles| *troubles.delay.lock().unwrap() = Duration::from_secs(30))
+        .await;
+}
+
+/// A stream that is open is no use either before the source has come to something.
+#[tokio::test(start_paused = true)]
+async fn those_that_are_far_behind_get_on_though_streams_are_silent_at_first() {
+    those_that_are_far_behind_get_on(|troubles| *troubles.silence.lock().unwrap() = Duration::from_secs(30))
+        .await;
+}
+
+async fn those_that_are_far_behind_get_on(trouble: impl Fn(&Troubles)) {
     let source = Troubled::new();
+    *source.troubles.source.lock().unwrap() = Some("set:name");
     let sinks = [RecordingSink::new(), RecordingSink::new(), RecordingSink::new()];
     let all = [("far", &sinks[0]), ("farther", &sinks[1]), ("live", &sinks[2])];
     let running = source.start(seeded(), specs(&all, &[]));
@@ -290,7 +323,7 @@ async fn those_that_are_far_behind_get_on_though_streams_open_slowly() {
     running
         .until("live", |status| status.delivered == 2 * FAR + 1)
         .await;
-    *source.troubles.delay.lock().unwrap() = Duration::from_secs(30);
+    trouble(&source.troubles);
     running.handle.set_collections(specs(&all, &[])).unwrap();
     for id in ["far", "farther"] {
         running.until(id, |status| status.delivered == 5).await;

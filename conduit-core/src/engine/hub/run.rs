@@ -49,6 +49,8 @@ pub(super) struct Run {
     position: Position,
     reached_end: bool,
     has_read: bool,
+    /// Whether it came to anything, or to the end of the history.
+    has_moved: bool,
     pub(super) began: Instant,
     /// Whether it is to take the lead's place once it is open.
     pub(super) succeeds_lead: bool,
@@ -96,6 +98,7 @@ impl Run {
             position,
             reached_end: false,
             has_read: false,
+            has_moved: false,
             began: now,
             succeeds_lead: false,
             members: HashMap::new(),
@@ -141,12 +144,13 @@ impl Run {
 
     /// Whether the places of both are known not to be of one history.
     pub(super) fn is_of_other_history(&self, other: &Self) -> bool {
-        matches!((self.history(), other.history()), (Some(one), Some(two)) if one != two)
+        let (one, two) = (&self.position.stream().source, &other.position.stream().source);
+        !one.is_empty() && !two.is_empty() && one != two
     }
 
     /// Whether nothing came of it so far, not even an error.
     pub(super) fn is_futile(&self) -> bool {
-        !self.has_read && !self.backoff.is_failing()
+        !self.has_moved && !self.backoff.is_failing()
     }
 
     /// When it may be ended for others that wait.
@@ -277,17 +281,18 @@ impl Run {
             reached_end,
         } = batch;
         let from = self.position.clone();
+        let now = Instant::now();
+        if !self.has_moved && (position > from || reached_end) {
+            self.has_moved = true;
+            // How long it took to come to something is not held against its members.
+            self.began = now;
+        }
+        self.has_read = true;
         // Positions never go back, whatever a source says.
         if position >= from {
             self.position = position;
         }
         self.reached_end = reached_end;
-        let now = Instant::now();
-        if !self.has_read {
-            self.has_read = true;
-            // How long it took to open is not held against its members.
-            self.began = now;
-        }
         for (collection, records) in by_collection(records) {
             self.hand_to_collection(&collection, records, &from);
         }
