@@ -20,6 +20,18 @@ pub(crate) enum HubEvent {
     HistoryLost,
 }
 
+impl HubEvent {
+    /// Whether nobody needs to hear of it before `next`, which is newer.
+    fn is_outdated_by(&self, next: &Self) -> bool {
+        match self {
+            // The position is told again once the stream is open again.
+            Self::Batch(last) => last.records.is_empty() && !matches!(next, Self::HistoryLost),
+            Self::Interrupted(_) => matches!(next, Self::Interrupted(_)),
+            Self::HistoryLost => false,
+        }
+    }
+}
+
 /// Wakes a group when something changed for it outside.
 #[derive(Debug, Default)]
 pub(super) struct Wake {
@@ -142,7 +154,8 @@ impl Queue {
         is_empty
     }
 
-    /// Puts an event in. A position that nobody has heard of yet is replaced by a newer one.
+    /// Puts an event in. Positions and failures that nobody has heard of yet are replaced by newer ones, so that what waits
+    /// is bounded by the records.
     pub(super) fn put(&self, event: HubEvent) {
         let mut waiting = self.shared.waiting();
         if waiting.is_closed {
@@ -150,11 +163,13 @@ impl Queue {
         }
         if let HubEvent::Batch(batch) = &event {
             waiting.count(batch);
-            if let Some(HubEvent::Batch(last)) = waiting.events.back()
-                && last.records.is_empty()
-            {
-                waiting.events.pop_back();
-            }
+        }
+        while waiting
+            .events
+            .back()
+            .is_some_and(|last| last.is_outdated_by(&event))
+        {
+            waiting.events.pop_back();
         }
         waiting.events.push_back(event);
         drop(waiting);
@@ -234,6 +249,22 @@ mod tests {
         drop(queue);
         assert!(matches!(intake.next().await, Some(HubEvent::HistoryLost)));
         assert!(intake.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn of_failures_that_nobody_heard_of_only_the_last_waits() {
+        let bounds = Bounds { records: 1, bytes: 1 };
+        let (queue, mut intake) = queue(bounds, Budget::new(1), Arc::default());
+        for attempt in 0..1000 {
+            queue.put(HubEvent::Interrupted(format!("attempt {attempt}").into()));
+            queue.put(empty(attempt));
+        }
+        drop(queue);
+        let mut waiting = 0;
+        while intake.next().await.is_some() {
+            waiting += 1;
+        }
+        assert_eq!(waiting, 2);
     }
 
     #[tokio::test]
