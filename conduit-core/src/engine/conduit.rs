@@ -22,6 +22,9 @@ use crate::contract::{NoObserver, Observer, StateStore, Watcher};
 use crate::delivery::Endpoints;
 use crate::value::{Clock, SystemClock};
 
+/// Those who read what the source has.
+const READING: &str = "a task that reads";
+
 /// Something that an engine cannot be built with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidSetup {
@@ -184,7 +187,7 @@ impl Conduit {
             tokio::select! {
                 () = shutdown => {}
                 _ = &mut committing => died = Some(EngineDied { part: "the committing task" }),
-                _ = reading.join_next() => died = Some(EngineDied { part: "a task that reads" }),
+                _ = reading.join_next() => died = Some(EngineDied { part: READING }),
                 _ = &mut keeping => died = Some(EngineDied { part: "the task that renews leases" }),
             }
         };
@@ -203,7 +206,9 @@ impl Conduit {
             part: "the committing task",
         })?;
         // With the last subscription the hub is gone.
-        reading.join_all().await;
+        while let Some(ended) = reading.join_next().await {
+            ended.map_err(|_| EngineDied { part: READING })?;
+        }
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::member::{Member, SLICE};
+use super::member::{LONGEST_SLICE, Member, SLICE};
 use super::plan::{self, Opening};
 use super::queue::{HubEvent, Wake};
 use super::run::{Run, RunEvent};
@@ -186,6 +186,7 @@ impl Group {
         let Some(mut chase) = self.chase.take() else {
             return;
         };
+        let mut others = Vec::new();
         for member in self
             .lead
             .take()
@@ -195,13 +196,14 @@ impl Group {
             if chase.can_take(&member) {
                 chase.take(member);
             } else {
-                self.waiting.push(member);
+                others.push(member);
             }
         }
         chase.began = now;
         chase.succeeds_lead = false;
         self.lead = Some(chase);
         self.near_misses = 0;
+        self.release(others, now);
     }
 
     fn drop_deserted(&mut self) {
@@ -248,7 +250,7 @@ impl Group {
             for member in &mut members {
                 // Whoever got nothing waits longer the next time, until something comes.
                 member.slice = match is_futile {
-                    true => member.slice.saturating_mul(2),
+                    true => member.slice.saturating_mul(2).min(LONGEST_SLICE),
                     false => SLICE,
                 };
             }

@@ -16,6 +16,8 @@ const FORGIVEN_AFTER: Duration = Duration::from_secs(5);
 
 /// How long the chase may go on while somebody waits whom it does not take along, if it got anywhere.
 pub(super) const SLICE: Duration = Duration::from_secs(2);
+/// The longest turn of those that got nothing in shorter ones.
+pub(super) const LONGEST_SLICE: Duration = Duration::from_secs(300);
 
 /// A subscription that reads.
 #[derive(Debug)]
