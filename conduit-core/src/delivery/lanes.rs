@@ -17,6 +17,7 @@ use super::endpoint::Endpoint;
 use super::key_table::KeyTable;
 use super::lane_queue::LaneQueue;
 use super::pass::Caller;
+use super::sleep::sleep_until;
 use crate::contract::{Closed, Dispatcher, Outcome, Route, Sink, Work};
 use crate::value::RecordKey;
 
@@ -283,12 +284,5 @@ impl Runner {
             }
             .boxed(),
         );
-    }
-}
-
-async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }

@@ -12,6 +12,7 @@ mod retry_policy;
 mod round;
 mod server;
 mod service;
+mod sleep;
 mod window;
 
 pub(crate) use endpoint::Endpoint;
@@ -22,3 +23,4 @@ pub use lanes::Lanes;
 pub(crate) use pass::Health;
 pub use retry_policy::RetryPolicy;
 pub use service::{ServiceSink, SinkService};
+pub(crate) use sleep::sleep_until;

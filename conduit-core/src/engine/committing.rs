@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::time::Instant;
 
-use super::subscription::{Committed, End, Subscription, poll_opt, sleep_until};
+use super::subscription::{Committed, End, Subscription, poll_opt};
+use crate::delivery::sleep_until;
 
 /// How long the last commit may take at least.
 const PATIENCE: Duration = Duration::from_secs(1);

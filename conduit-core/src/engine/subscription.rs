@@ -27,7 +27,7 @@ use crate::contract::{
     Dispatcher, Lease, RetryId, SettledAs, Settlement, StateError, StateErrorKind, SubscriptionState,
     WatchTarget,
 };
-use crate::delivery::{Endpoint, Gate, Health, KeyTable, Lanes, LeaseGuard, RetryPolicy};
+use crate::delivery::{Endpoint, Gate, Health, KeyTable, Lanes, LeaseGuard, RetryPolicy, sleep_until};
 use crate::value::{Position, Record, Sequence, SubscriptionId, WallTime};
 
 /// Why a subscription ended.
@@ -352,11 +352,4 @@ pub(super) async fn poll_opt<T>(future: &mut Option<BoxFuture<'static, T>>) -> O
     let value = future.as_mut()?.await;
     *future = None;
     Some(value)
-}
-
-pub(super) async fn sleep_until(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
 }

@@ -96,6 +96,12 @@ impl Position {
         &self.stream
     }
 
+    /// Whether both name the history that they belong to, and name different ones: then they cannot be compared.
+    pub(crate) fn is_of_other_source(&self, other: &Self) -> bool {
+        let (one, other) = (&self.stream.source, &other.stream.source);
+        !one.is_empty() && !other.is_empty() && one != other
+    }
+
     /// Whether a record of this time and place is done at this position.
     #[must_use]
     pub fn covers(&self, time: ClusterTime, sequence: &Sequence) -> bool {

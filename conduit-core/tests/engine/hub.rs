@@ -9,9 +9,8 @@ use conduit_core::{
     Settings, StreamBatch, StreamIdentity, SubscriptionPhase, WatchError, WatchTarget, Watcher,
 };
 use conduit_testkit::{Answer, Hold, RecordingSink, ScriptedWatcher};
-use tokio::sync::oneshot;
 
-use crate::harness::{World, collection, repeated, subscription, values_of};
+use crate::harness::{Running, World, collection, repeated, subscription, values_of};
 
 /// So little is read at a time and taken in hand that a destination that hangs is full at once.
 fn tight() -> Settings {
@@ -218,7 +217,11 @@ async fn only_those_halt_whose_history_is_gone() {
             world.watcher.change("e", "k", RecordType::Modify, value);
         }
     };
-    let running = world.start(specs(true, false));
+    // Where it stands is known by a token, as it is of the others.
+    world.watcher.change("c", "k", RecordType::Modify, 0);
+    let running = world.start(specs(false, false));
+    running.until("late", |status| status.delivered == 1).await;
+    running.handle.set_collections(specs(true, false)).unwrap();
     running.until_phase("late", SubscriptionPhase::Paused).await;
     write(0..10);
     for id in ["later", "live"] {
@@ -278,6 +281,12 @@ async fn a_position_of_another_source_is_refused_and_nobody_else_is_held_up() {
     let world = World::new();
     let sinks = [RecordingSink::new(), RecordingSink::new()];
     let stranger = || collection("c", vec![subscription("stranger", sinks[0].clone(), 5)]);
+    let own = || collection("other", vec![subscription("own", sinks[1].clone(), 5)]);
+    // It stands before the other one, and the source of both positions is known.
+    world.watcher.change("other", "k", RecordType::Modify, 0);
+    let running = world.start(vec![own()]);
+    sinks[1].wait_accepted(1).await;
+    running.stop().await;
     for value in 0..5 {
         world.watcher.change("c", "k", RecordType::Modify, value);
     }
@@ -287,19 +296,11 @@ async fn a_position_of_another_source_is_refused_and_nobody_else_is_held_up() {
     )
     .clock(world.clock.clone())
     .collection(stranger());
-    let elsewhere = elsewhere.build().unwrap();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let task = tokio::spawn(elsewhere.run_until(async {
-        let _ = stopped.await;
-    }));
+    let elsewhere = Running::of(elsewhere.build().unwrap());
     sinks[0].wait_accepted(5).await;
-    stop.send(()).unwrap();
-    task.await.unwrap().unwrap();
+    elsewhere.stop().await;
 
-    let running = world.start(vec![
-        stranger(),
-        collection("other", vec![subscription("own", sinks[1].clone(), 5)]),
-    ]);
+    let running = world.start(vec![stranger(), own()]);
     for value in 5..10 {
         world.watcher.change("c", "k", RecordType::Modify, value);
         world.watcher.change("other", "k", RecordType::Modify, value);

@@ -37,7 +37,7 @@ impl StreamShape {
     /// replaced by a looked-up one.
     pub(super) fn of(targets: &[WatchTarget]) -> Result<Self, WatchError> {
         let mode = |target: &WatchTarget| {
-            if target.images == Images::NewAndOld || !target.key_fields.is_empty() {
+            if target.needs_stored_images() {
                 Mode::Stored
             } else {
                 Mode::LookedUp

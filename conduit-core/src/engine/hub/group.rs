@@ -12,8 +12,8 @@ use super::plan::{self, Opening};
 use super::queue::{HubEvent, Wake};
 use super::run::{Run, RunEvent};
 use crate::contract::{BatchLimits, WatchError, WatchErrorKind, WatchTarget, Watcher};
-use crate::engine::subscription::sleep_until;
-use crate::value::{CollectionName, Position};
+use crate::delivery::sleep_until;
+use crate::value::CollectionName;
 
 /// How long those rest who ask for what the source does not allow.
 const INVALID_WAIT: Duration = Duration::from_secs(5);
@@ -150,7 +150,7 @@ impl Group {
         if chase.succeeds_lead {
             return;
         }
-        if chase.is_of_other_history(lead) && self.near_misses >= NEAR_MISSES {
+        if chase.position().is_of_other_source(lead.position()) && self.near_misses >= NEAR_MISSES {
             // It will never be known to be as far. The source changed its name, which the chase heard last: the others hear
             // it too once they begin anew.
             let members = lead.disband();
@@ -280,7 +280,11 @@ impl Group {
         };
         let Some(opening) = opening else { return };
         let is_wide = matches!(opening, Opening::Wide(_));
-        let covered = self.targets(is_wide);
+        let covered = if is_wide {
+            self.all_targets()
+        } else {
+            self.waiting_targets()
+        };
         let (Opening::Narrow(position) | Opening::Wide(position)) = opening;
         let mut run = Run::new(Arc::clone(&self.watcher), self.limits, covered, position);
         if self.lead.is_none() {
@@ -301,23 +305,25 @@ impl Group {
             return None;
         }
         self.looked_for_unwanted = now;
-        let wanted = self.targets(true);
+        let wanted = self.all_targets();
         let is_unwanted = lead
             .covered()
             .any(|target| !wanted.contains_key(&target.collection));
         is_unwanted.then(|| Opening::Wide(lead.position().clone()))
     }
 
-    /// What members want to read: all of them, or those that wait.
-    fn targets(&self, of_all: bool) -> HashMap<CollectionName, WatchTarget> {
-        let runs = [&self.lead, &self.chase].into_iter().flatten().filter(|_| of_all);
-        let in_runs = runs.flat_map(Run::wanted);
-        let waiting = self.waiting.iter().map(|member| &member.target);
+    /// What those that wait want to read.
+    fn waiting_targets(&self) -> HashMap<CollectionName, WatchTarget> {
+        by_name(self.waiting.iter().map(|member| &member.target))
+    }
+
+    /// What all members want to read.
+    fn all_targets(&self) -> HashMap<CollectionName, WatchTarget> {
+        let runs = [&self.lead, &self.chase].into_iter().flatten();
         // The newest word on a collection counts: an older one is of a subscription that is about to go.
-        in_runs
-            .chain(waiting)
-            .map(|target| (target.collection.clone(), target.clone()))
-            .collect()
+        let mut targets = by_name(runs.flat_map(Run::wanted));
+        targets.extend(self.waiting_targets());
+        targets
     }
 
     fn on_event(&mut self, role: Role, event: RunEvent) {
@@ -365,7 +371,7 @@ impl Group {
         let members = failed.disband();
         *run = None;
         let (mut there, mut elsewhere): (Vec<Member>, Vec<Member>) =
-            members.into_iter().partition(|member| is_at(member, &place));
+            members.into_iter().partition(|member| member.position == place);
         // Nobody's position is in question, but what was to take the lead's place is not asked for again at once.
         let is_nobody_there = there.is_empty() && is_for_all;
         if is_nobody_there {
@@ -408,8 +414,10 @@ impl Joined {
     }
 }
 
-fn is_at(member: &Member, place: &Position) -> bool {
-    member.position == *place
+fn by_name<'a>(targets: impl Iterator<Item = &'a WatchTarget>) -> HashMap<CollectionName, WatchTarget> {
+    targets
+        .map(|target| (target.collection.clone(), target.clone()))
+        .collect()
 }
 
 /// The next event of either run; the lead's turn or not, it gets what is there.

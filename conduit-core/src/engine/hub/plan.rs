@@ -33,20 +33,16 @@ fn is_within(seconds: u32, behind: &Position, ahead: &Position) -> bool {
 pub(super) fn next_opening(waiting: &[Member], lead: Option<&Run>, now: Instant) -> Option<Opening> {
     let able = || waiting.iter().filter(|member| member.is_able(now));
     let first = able().min_by_key(|member| (member.waits_since, &member.position))?;
-    let is_of_one_history = |one: &Position, other: &Position| {
-        let (one, other) = (&one.stream().source, &other.stream().source);
-        one.is_empty() || other.is_empty() || one == other
-    };
     if let Some(lead) = lead.filter(|lead| !lead.covers(&first.target))
         && is_within(BEHIND_SECONDS, &first.position, lead.position())
         && is_near(lead.position(), &first.position)
-        && is_of_one_history(&first.position, lead.position())
+        && !first.position.is_of_other_source(lead.position())
     {
         return Some(Opening::Wide(lead.position().min(&first.position).clone()));
     }
     let stands_near = |member: &&Member| {
         let (one, other) = (&member.position, &first.position);
-        is_of_one_history(one, other) && is_near(one.min(other), one.max(other))
+        !one.is_of_other_source(other) && is_near(one.min(other), one.max(other))
     };
     let oldest = able().filter(stands_near).map(|member| &member.position).min();
     oldest.cloned().map(Opening::Narrow)

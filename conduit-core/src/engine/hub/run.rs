@@ -142,12 +142,6 @@ impl Run {
         self.history().is_some() && self.history() == other.history()
     }
 
-    /// Whether the places of both are known not to be of one history.
-    pub(super) fn is_of_other_history(&self, other: &Self) -> bool {
-        let (one, two) = (&self.position.stream().source, &other.position.stream().source);
-        !one.is_empty() && !two.is_empty() && one != two
-    }
-
     /// Whether nothing came of it so far, not even an error.
     pub(super) fn is_futile(&self) -> bool {
         !self.has_moved && !self.backoff.is_failing()
