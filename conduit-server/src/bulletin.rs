@@ -10,6 +10,8 @@ use tokio::sync::watch;
 
 /// How old a published status may be; live workers publish every second.
 const LONGEST_SILENCE: Duration = Duration::from_secs(3);
+/// How long who changes the configuration waits for the worker of the same process.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Told within this process, and through Redis to other processes if there is one.
 #[derive(Clone, Debug)]
@@ -20,7 +22,10 @@ pub(crate) struct Bulletin {
 #[derive(Debug)]
 struct Shared {
     redis: Option<Arc<RedisStore>>,
+    /// How many changes were told of here.
     changes: watch::Sender<u64>,
+    /// How many of them this process's worker follows, if it has one.
+    followed: watch::Sender<u64>,
     statuses: Mutex<BTreeMap<WorkerId, Vec<CollectionStatus>>>,
 }
 
@@ -39,6 +44,7 @@ impl Bulletin {
         let shared = Shared {
             redis,
             changes: watch::Sender::new(0),
+            followed: watch::Sender::new(0),
             statuses: Mutex::default(),
         };
         Self {
@@ -46,14 +52,33 @@ impl Bulletin {
         }
     }
 
-    /// Tells that a collection's configuration changed. A Redis that is down is no error: workers poll.
+    /// Tells that a collection's configuration changed, and waits a moment until this process's worker follows it, so that it
+    /// is in force when its request is answered. A Redis that is down is no error: workers poll.
     pub(crate) async fn tell_change(&self, collection: &CollectionName) {
         self.tell_change_here();
+        let told = self.told();
         if let Some(redis) = &self.shared.redis
             && let Err(error) = redis.publish_config_change(collection).await
         {
             tracing::warn!(%collection, %error, "the change is not announced: workers see it at their next poll");
         }
+        // Only a worker listens.
+        if self.shared.changes.receiver_count() > 0 {
+            let mut followed = self.shared.followed.subscribe();
+            let caught_up = followed.wait_for(|followed| *followed >= told);
+            // One that cannot follow now does so later.
+            let _ = tokio::time::timeout(PATIENCE, caught_up).await;
+        }
+    }
+
+    /// How many changes were told of in this process.
+    pub(crate) fn told(&self) -> u64 {
+        *self.shared.changes.borrow()
+    }
+
+    /// Notes that this process's worker follows the configuration as it was after so many changes.
+    pub(crate) fn note_followed(&self, told: u64) {
+        self.shared.followed.send_replace(told);
     }
 
     /// Tells this process alone that there is something new in the configuration.
@@ -166,6 +191,8 @@ fn read_statuses(published: Vec<WorkerStatus>) -> Published {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     #[test]
@@ -178,5 +205,23 @@ mod tests {
         let all = read_statuses(vec![published("live", 900), published("silent", 3_001)]);
         let workers: Vec<&str> = all.iter().map(|(worker, _)| worker.as_str()).collect();
         assert_eq!(workers, ["live"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_is_told_when_the_worker_of_the_process_follows_it_or_after_a_moment() {
+        let bulletin = Bulletin::new(None);
+        let orders = CollectionName::new("orders").unwrap();
+        // Without a worker there is nobody to wait for.
+        assert_eq!(bulletin.tell_change(&orders).now_or_never(), Some(()));
+        let changes = bulletin.changes();
+        let mut telling = std::pin::pin!(bulletin.tell_change(&orders));
+        assert_eq!(telling.as_mut().now_or_never(), None);
+        bulletin.note_followed(1);
+        assert_eq!(telling.as_mut().now_or_never(), None);
+        bulletin.note_followed(2);
+        assert_eq!(telling.now_or_never(), Some(()));
+        // One that cannot follow keeps nobody for long.
+        bulletin.tell_change(&orders).await;
+        drop(changes);
     }
 }

@@ -51,7 +51,12 @@ impl Worker {
         self.say_first_word().await;
         loop {
             let began = Instant::now();
-            let wait = match self.look(&mut memory).await {
+            let told = self.bulletin.told();
+            let looked = self.look(&mut memory).await;
+            if looked.is_ok() {
+                self.bulletin.note_followed(told);
+            }
+            let wait = match looked {
                 Ok(()) if memory.retired.is_empty() => self.sync_interval,
                 Ok(()) => RETRY_INTERVAL.min(self.sync_interval),
                 Err(error) => {
