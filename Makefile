@@ -20,10 +20,9 @@ GO_ON ?=
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
-NOT_BUILT_YET := docker-up docker-up-full docker-build docker-down docker-logs docker-status docker-clean
-
 .PHONY: help init build run-api run-worker demo test test-unit test-integration test-coverage test-watch third-party \
-        soak chaos mutations bench bench-peers fmt lint clean need-python need-rust $(NOT_BUILT_YET)
+        soak chaos mutations bench bench-peers fmt lint deny clean need-python need-rust \
+        docker-up docker-up-full docker-build docker-down docker-logs docker-status docker-clean docker-check
 
 help: ## Lists the commands
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -87,7 +86,35 @@ lint: need-rust ## Checks format, lints, documentation, and what the crates may 
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
 	@$(PYTHON) scripts/firewall.py
 	@$(PYTHON) scripts/file_size.py
-	@cd scripts && for script in counts mongo_wire with_env firewall third_party; do $(PYTHON) -m doctest $$script.py || exit 1; done
+	@cd scripts && for script in counts dockerfile mongo_wire with_env firewall third_party; do $(PYTHON) -m doctest $$script.py || exit 1; done
+
+deny: need-rust ## Checks what the dependencies are licensed as and where they come from; ARGS=advisories: known faults of them
+	@$(PYTHON) scripts/deny.py $(ARGS)
+
+docker-up: need-python ## Starts MongoDB, Redis and Mongo Express in containers, on 127.0.0.1
+	@$(PYTHON) scripts/docker.py up
+
+docker-up-full: need-python ## Starts these, and the API (8080) and a worker from the image
+	@$(PYTHON) scripts/docker.py up-full
+
+docker-build: need-python ## Builds the image of the server and the command line
+	@$(PYTHON) scripts/docker.py build
+
+docker-down: need-python ## Stops the containers and keeps their data
+	@$(PYTHON) scripts/docker.py down
+
+docker-logs: need-python ## Follows the logs of the containers
+	@$(PYTHON) scripts/docker.py logs
+
+docker-status: need-python ## Shows the containers, and whether they are healthy
+	@$(PYTHON) scripts/docker.py status
+
+docker-clean: need-python ## Removes the containers, the image and all their data
+	@$(PYTHON) scripts/docker.py clean
+
+docker-check: need-rust ## Checks compose.yaml and the Dockerfile without a Docker engine; ARGS=--build runs its build
+	@$(PYTHON) scripts/compose.py
+	@$(PYTHON) scripts/docker_steps.py $(ARGS)
 
 clean: need-python ## Removes all that was built, fetched and stored here: target, .tools, .conduit, .conduit-demo
 	@if command -v cargo >/dev/null; then cargo clean; else rm -rf target; fi
@@ -102,6 +129,3 @@ need-python:
 
 need-rust: need-python
 	@$(PYTHON) scripts/toolchain.py
-
-$(NOT_BUILT_YET):
-	@echo "make $@: not built yet; \`make help\` lists what is" >&2; exit 2

@@ -210,13 +210,13 @@ fn read_state(role: Role, state: Option<String>, redis: Option<String>) -> Resul
     }
 }
 
-fn read_port(name: &str, text: Option<String>, default: u16) -> Result<u16, String> {
+pub(crate) fn read_port(name: &str, text: Option<String>, default: u16) -> Result<u16, String> {
     let Some(text) = text else { return Ok(default) };
     text.parse()
         .map_err(|_| format!("{name} must be a port number from 0 to 65535"))
 }
 
-fn read_host(text: Option<String>, has_token: bool, anonymous: bool) -> Result<IpAddr, String> {
+pub(crate) fn read_host(text: Option<String>, has_token: bool, anonymous: bool) -> Result<IpAddr, String> {
     let default = if has_token {
         IpAddr::from([0, 0, 0, 0])
     } else {

@@ -10,6 +10,7 @@ mod destination_type;
 mod dev_mongod;
 mod environment;
 mod health;
+mod healthcheck;
 mod host;
 mod letter_order;
 mod logging;

@@ -24,6 +24,7 @@ use crate::destination_type::{DestinationTypes, Reach};
 use crate::dev_mongod::DevMongod;
 use crate::environment::{Environment, Role, StateChoice};
 use crate::health::Health;
+use crate::healthcheck;
 use crate::host::Host;
 use crate::logging;
 use crate::metrics::Metrics;
@@ -46,24 +47,26 @@ pub enum Command {
     Worker,
     /// A one-machine trial that needs nothing configured
     Dev,
-}
-
-impl From<Command> for Role {
-    fn from(command: Command) -> Self {
-        match command {
-            Command::Run => Self::Run,
-            Command::Api => Self::Api,
-            Command::Worker => Self::Worker,
-            Command::Dev => Self::Dev,
-        }
-    }
+    /// Asks the server of this machine or container whether it lives; exits with 0 or 1
+    Healthcheck,
 }
 
 pub(crate) fn serve(host: Host, command: Command) -> ExitCode {
-    match try_serve(host, command.into()) {
+    let role = match command {
+        Command::Run => Role::Run,
+        Command::Api => Role::Api,
+        Command::Worker => Role::Worker,
+        Command::Dev => Role::Dev,
+        Command::Healthcheck => return exit_code(healthcheck::ask()),
+    };
+    exit_code(try_serve(host, role).map_err(|message| format!("FATAL: {message}")))
+}
+
+fn exit_code(result: Result<(), String>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("FATAL: {message}");
+        Err(line) => {
+            eprintln!("{line}");
             ExitCode::from(1)
         }
     }
