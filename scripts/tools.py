@@ -308,7 +308,7 @@ def _check_runs(tool: Tool, program: Path) -> None:
 
 def _version(program: Path) -> Optional[Tuple[int, int]]:
     result = _ask_version(program)
-    found = re.search(r"v=?(\d+)\.(\d+)", result.stdout)
+    found = re.search(r"(?:v=?|\s)(\d+)\.(\d+)", result.stdout)
     if result.returncode != 0 or found is None:
         return None
     return int(found.group(1)), int(found.group(2))
