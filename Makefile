@@ -20,7 +20,7 @@ GO_ON ?=
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help init build run-api run-worker demo test test-unit test-integration test-coverage test-watch third-party \
+.PHONY: help init build run-api run-worker dev demo test test-unit test-integration test-coverage test-watch third-party \
         soak chaos mutations bench bench-peers fmt lint deny clean need-python need-rust \
         docker-up docker-up-full docker-build docker-down docker-logs docker-status docker-clean docker-check
 
@@ -40,6 +40,10 @@ run-api: need-rust ## Runs the control plane, with the settings of .env
 
 run-worker: need-rust ## Runs the data plane, with the settings of .env
 	$(PYTHON) scripts/with_env.py cargo run -p conduit-server --bin conduit-server -- worker
+
+dev: need-rust ## Runs the server with nothing to set up: a MongoDB of its own (or MONGODB_URI), state in .conduit
+	@if [ -z "$$MONGODB_URI" ]; then CONDUIT_MONGOD=$$($(PYTHON) scripts/tools.py mongod) && export CONDUIT_MONGOD || exit 1; fi; \
+	  cargo run -p conduit-server --bin conduit-server -- dev
 
 demo: need-python ## Shows it all at work, with nothing to set up; ONCE=1 checks and ends
 	@$(PYTHON) scripts/demo.py $(if $(filter-out 0,$(ONCE)),--once)

@@ -84,8 +84,9 @@ impl Health {
         obstacles
     }
 
-    /// Asks both dependencies again and again, and logs when one comes or goes.
+    /// Asks both dependencies again and again, and logs when one comes or goes, and when all that is needed is there.
     pub(crate) async fn watch(&self, database: &Database, store: &dyn StateStore) {
+        let mut was_ready = false;
         loop {
             let (mongodb, state_store) = tokio::join!(ask_mongodb(database), ask_store(store));
             let old = self.snapshot();
@@ -96,6 +97,11 @@ impl Health {
                 state.mongodb = mongodb;
                 state.state_store = state_store;
             }
+            let is_ready = self.obstacles().is_empty();
+            if is_ready && !was_ready {
+                tracing::info!("ready");
+            }
+            was_ready = is_ready;
             tokio::time::sleep(INTERVAL).await;
         }
     }
@@ -120,6 +126,10 @@ async fn ask_mongodb(database: &Database) -> Dependency {
             if hello.contains_key("setName") || hello.get_str("msg").is_ok_and(|text| text == "isdbgrid") =>
         {
             Dependency::Up
+        }
+        // Started with a replica set's name: the API initiates it, or whoever runs it has yet to.
+        Ok(Ok(Ok(hello))) if hello.get_bool("isreplicaset").unwrap_or(false) => {
+            Dependency::Down("its replica set is not initiated yet".to_owned())
         }
         Ok(Ok(Ok(_))) => Dependency::Down(
             "it is a standalone server: change streams need a replica set (start mongod with --replSet rs0)"

@@ -118,11 +118,7 @@ mod tests {
 
     #[test]
     fn a_server_on_every_address_is_asked_by_loopback() {
-        for (host, asked) in [
-            ("0.0.0.0", "127.0.0.1"),
-            ("::", "::1"),
-            ("10.1.2.3", "10.1.2.3"),
-        ] {
+        for (host, asked) in [("0.0.0.0", "127.0.0.1"), ("::", "::1"), ("10.1.2.3", "10.1.2.3")] {
             assert_eq!(reachable(host.parse().unwrap()), asked.parse::<IpAddr>().unwrap());
         }
     }

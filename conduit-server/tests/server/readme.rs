@@ -2,10 +2,14 @@ use std::process::Command;
 
 use crate::harness::World;
 
-/// The README's blocks of curl commands, each with the statuses that its comments promise.
-fn blocks() -> Vec<(String, Vec<String>)> {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
-    let blocks = readme
+/// The pages whose commands are run, each on its own from the first to the last.
+const PAGES: [&str; 2] = ["README.md", "docs/api.md"];
+
+/// A page's blocks of curl commands, each with the statuses that its comments promise.
+fn blocks(page: &str) -> Vec<(String, Vec<String>)> {
+    let path = format!("{}/../{page}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    let blocks = text
         .split("```sh\n")
         .skip(1)
         .filter_map(|rest| rest.split("```").next());
@@ -23,7 +27,7 @@ fn blocks() -> Vec<(String, Vec<String>)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_curl_of_the_readme_does_what_it_says() {
+async fn every_curl_of_the_documentation_does_what_it_says() {
     if Command::new("curl").arg("--version").output().is_err() {
         eprintln!("skipped: there is no curl on this machine");
         return;
@@ -42,9 +46,9 @@ async fn every_curl_of_the_readme_does_what_it_says() {
 }
 
 async fn check(base: &str) {
-    let blocks = blocks();
+    let blocks: Vec<(String, Vec<String>)> = PAGES.into_iter().flat_map(blocks).collect();
     let promised: usize = blocks.iter().map(|(_, statuses)| statuses.len()).sum();
-    assert!(promised >= 10, "the README's examples are found: {blocks:?}");
+    assert!(promised >= 20, "the examples are found: {blocks:?}");
     for (block, statuses) in blocks {
         let block = block.replace("http://127.0.0.1:8080", base);
         let script =
