@@ -90,7 +90,7 @@ lint: need-rust ## Checks format, lints, documentation, and what the crates may 
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
 	@$(PYTHON) scripts/firewall.py
 	@$(PYTHON) scripts/file_size.py
-	@cd scripts && for script in counts dockerfile mongo_wire with_env firewall third_party; do $(PYTHON) -m doctest $$script.py || exit 1; done
+	@cd scripts && for script in counts dockerfile links mongo_wire with_env firewall third_party; do $(PYTHON) -m doctest $$script.py || exit 1; done
 
 deny: need-rust ## Checks what the dependencies are licensed as and where they come from; ARGS=advisories: known faults of them
 	@$(PYTHON) scripts/deny.py $(ARGS)

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use conduit_core::{CollectionSpec, Conduit, Delivery, RecordBatch, ServiceSink, Sink, SinkService};
 use conduit_mongo::MongoWatcher;
-use conduit_sinks::http::{HttpConfig, HttpSink};
+use conduit_sinks::http::{HttpConfig, HttpSink, MAX_TIMEOUT};
 use conduit_state::MemoryStore;
 use tower::ServiceBuilder;
 
@@ -27,7 +27,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let database = client.database(&var("MONGODB_DATABASE").unwrap_or_else(|_| "test".to_owned()));
     let timeout: u64 = var("TIMEOUT_SECONDS").map_or(Ok(5), |text| text.parse())?;
 
-    let sink = HttpSink::new(HttpConfig::new(var("ENDPOINT")?))?;
+    // The sink's own time-out is put out of the way of the layer's.
+    let config = HttpConfig::new(var("ENDPOINT")?).with_timeout(MAX_TIMEOUT);
+    let sink = HttpSink::new(config)?;
     // How large a batch may be, and how many calls at once, stays what the sink says.
     let limits = sink.limits();
     let layers = ServiceBuilder::new()
