@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -19,19 +20,21 @@ import processes
 from progress import Problem, exit_with, say
 
 ROOT = Path(__file__).resolve().parent.parent
+IMAGE = "conduit:local"
 INFRASTRUCTURE = ["mongodb", "redis", "mongo-express"]
 COMMANDS: Dict[str, List[str]] = {
     "up": ["up", "--detach", *INFRASTRUCTURE],
     "up-full": ["up", "--detach", "--build"],
-    "build": ["build"],
+    "build": ["build", "api"],
     "down": ["down"],
     "logs": ["logs", "--follow", "--tail", "100"],
     "status": ["ps"],
-    "clean": ["down", "--volumes", "--rmi", "local", "--remove-orphans"],
+    "clean": ["down", "--volumes", "--remove-orphans"],
 }
 AFTERWARDS = {
     "up": (
-        "MongoDB: 127.0.0.1:27017, Redis: 127.0.0.1:6379, Mongo Express: http://127.0.0.1:8081\n"
+        "MongoDB: 127.0.0.1:27017, Redis: 127.0.0.1:6379, Mongo Express: http://127.0.0.1:8081 (once the API has\n"
+        "initiated the replica set, which it does at its first start)\n"
         "Now the server: make init, then make run-api and make run-worker, each in a terminal.\n"
         "Where the API of `make docker-up-full` ran first, use MONGODB_URI=mongodb://127.0.0.1:27017/?directConnection=true"
     ),
@@ -75,7 +78,12 @@ def main() -> int:
         return 2
     processes.raise_on_signals()
     command = [*compose(), "--project-name", "conduit", *COMMANDS[arguments[0]]]
-    code = processes.run(command, cwd=ROOT)
+    # The Dockerfile has cache mounts, which the builder of older versions does not know.
+    environment = {**os.environ, "DOCKER_BUILDKIT": "1", "COMPOSE_DOCKER_CLI_BUILD": "1"}
+    code = processes.run(command, env=environment, cwd=ROOT)
+    if code == 0 and arguments[0] == "clean":
+        # Compose removes images of others with it, or none that has a name.
+        code = processes.run(["docker", "image", "rm", "--force", IMAGE])
     if code == 0 and arguments[0] in AFTERWARDS:
         print(AFTERWARDS[arguments[0]], flush=True)
     return code
