@@ -1,7 +1,7 @@
 use conduit_testkit::servers::{MongoServer, Topology};
 use serde_json::json;
 
-use crate::harness::World;
+use crate::harness::{Server, World};
 
 async fn fatal(world: &World, role: &str, variables: &[(&str, &str)]) -> String {
     let (status, log) = world.spawn(role, variables).ended().await;
@@ -107,22 +107,44 @@ async fn a_replica_set_that_was_never_initiated_is_initiated_at_start() {
     assert!(server.stop().await.success());
 }
 
+/// Waits until the server says that it is not ready, for this reason.
+async fn until_obstacle(server: &Server, part: &str) {
+    loop {
+        if let Ok((_, answer)) = server.api.try_call("GET", "/ready", None).await
+            && answer["detail"]
+                .as_str()
+                .is_some_and(|detail| detail.contains(part))
+        {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_standalone_mongodb_is_named_as_what_it_is() {
     let mongodb = MongoServer::start_as(Topology::Standalone).await;
     let world = World::on(&mongodb.uri()).await;
     let server = world.spawn("run", &[]);
-    loop {
-        if let Ok((_, answer)) = server.api.try_call("GET", "/ready", None).await
-            && answer["detail"]
-                .as_str()
-                .is_some_and(|detail| detail.contains("standalone"))
-        {
-            break;
-        }
+    until_obstacle(&server, "standalone").await;
+    assert!(server.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_says_that_a_replica_set_is_not_initiated_and_that_it_is_ready_once_the_api_has_done_so() {
+    let mongodb = MongoServer::start_as(Topology::Uninitiated).await;
+    // Found by its address, not as a set, which the driver would not find yet.
+    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", mongodb.port());
+    let world = World::on(&uri).await;
+    let worker = world.spawn("worker", &[]);
+    until_obstacle(&worker, "not initiated").await;
+    assert!(!worker.log().contains("INFO ready"));
+    let api = world.start("api").await;
+    worker.until_ready().await;
+    while !worker.log().contains("INFO ready") {
         tokio::task::yield_now().await;
     }
-    assert!(server.stop().await.success());
+    assert!(worker.stop().await.success() && api.stop().await.success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
