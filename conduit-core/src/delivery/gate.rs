@@ -92,6 +92,11 @@ impl Gate {
         &self.lease
     }
 
+    /// Returns until when the destination asked to wait, lastly.
+    pub(crate) fn not_before(&self) -> Option<Instant> {
+        self.state.borrow().not_before
+    }
+
     /// Whether a call may be sent right now.
     pub(crate) fn is_open(&self) -> bool {
         let state = *self.state.borrow();

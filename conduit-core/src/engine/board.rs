@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::status::{StatusCell, SubscriptionStatus};
-use crate::value::{CollectionName, DestinationId, WallTime, WorkerId};
+use super::watchdog::Change;
+use crate::value::{CollectionName, DestinationId, SubscriptionId, WallTime, WorkerId};
 
 /// A collection as seen from outside.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -64,6 +66,23 @@ impl Board {
 
     pub(crate) fn remove(&self, collection: &CollectionName) {
         self.collections().remove(collection);
+    }
+
+    /// Looks which subscriptions are stuck; returns those of which there is something new to say.
+    pub(crate) fn watch(&self, now: Instant, awake_since: Instant) -> Vec<(SubscriptionId, Change)> {
+        let collections = self.collections();
+        let cells = collections.iter().flat_map(|(collection, entry)| {
+            let cells = entry.cells.iter();
+            cells.map(move |(destination, cell)| (collection, destination, cell))
+        });
+        let changes = cells.filter_map(|(collection, destination, cell)| {
+            let id = || SubscriptionId {
+                collection: collection.clone(),
+                destination: destination.clone(),
+            };
+            cell.watch(now, awake_since).map(|change| (id(), change))
+        });
+        changes.collect()
     }
 
     pub(crate) fn snapshot(&self, now: WallTime) -> Vec<CollectionStatus> {

@@ -8,6 +8,7 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use super::subscription::{Committed, End, Subscription, poll_opt};
+use super::vitals::Awaited;
 use crate::delivery::sleep_until;
 
 /// How long the last commit may take at least.
@@ -54,6 +55,7 @@ impl Subscription {
 
     pub(super) fn on_committed(&mut self, committed: Committed) -> Result<(), End> {
         committed.result.map_err(|error| self.end_of(&error))?;
+        self.vitals.came(Awaited::Commit);
         self.last_commit += 1;
         self.last_commit_at = Instant::now();
         self.status
@@ -70,6 +72,8 @@ impl Subscription {
     /// Stops reading, lets calls in hand finish, and commits everything that settled, as it settles: a worker that is killed
     /// while it waits for a slow answer repeats no more than at any other time.
     pub(super) async fn finish(&mut self, deadline: Instant) -> End {
+        // The end has a deadline of its own.
+        self.status.set_vitals(None);
         self.reading.stop();
         self.loading = None;
         let dispatcher = Arc::clone(&self.dispatcher);

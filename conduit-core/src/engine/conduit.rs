@@ -17,6 +17,7 @@ use super::settings::Settings;
 use super::spec::CollectionSpec;
 use super::stop::StopSource;
 use super::supervisor::Supervisor;
+use super::watchdog::Watchdog;
 use super::worker_identity::WorkerIdentity;
 use crate::contract::{NoObserver, Observer, StateStore, Watcher};
 use crate::delivery::Endpoints;
@@ -181,6 +182,8 @@ impl Conduit {
             let keeper = Arc::clone(&keeper);
             async move { keeper.run(keeper_stop).await }
         });
+        let (stop_watchdog, watchdog_stop) = StopSource::new();
+        let mut watching = tokio::spawn(Watchdog::new(Arc::clone(self.handle.board())).run(watchdog_stop));
         let supervisor = Supervisor::new(context, keeper, Arc::clone(self.handle.board()));
         let mut died = None;
         let end = async {
@@ -188,10 +191,12 @@ impl Conduit {
                 () = shutdown => {}
                 _ = &mut committing => died = Some(EngineDied { part: "the committing task" }),
                 _ = reading.join_next() => died = Some(EngineDied { part: READING }),
+                _ = &mut watching => died = Some(EngineDied { part: "the watchdog" }),
                 _ = &mut keeping => died = Some(EngineDied { part: "the task that renews leases" }),
             }
         };
         supervisor.run(self.orders, end, timeout).await;
+        stop_watchdog.stop(Instant::now());
         if let Some(died) = died {
             committing.abort();
             keeping.abort();
@@ -199,6 +204,7 @@ impl Conduit {
         }
         // Leases are renewed to the very end of the drain.
         stop_keeper.stop(Instant::now());
+        watching.await.map_err(|_| EngineDied { part: "the watchdog" })?;
         keeping.await.map_err(|_| EngineDied {
             part: "the task that renews leases",
         })?;

@@ -31,6 +31,8 @@ mod subscription;
 mod supervisor;
 mod tenure;
 mod tracker;
+mod vitals;
+mod watchdog;
 mod worker_identity;
 
 pub use board::CollectionStatus;

@@ -7,6 +7,7 @@ use super::feed::{Feed, FeedEvent, Needs};
 use super::status::SubscriptionPhase;
 use super::subscription::{End, Subscription};
 use super::tracker::Arrival;
+use super::vitals::Awaited;
 use crate::contract::SettledAs;
 use crate::delivery::Health;
 use crate::value::{Position, Record, WallTime};
@@ -34,6 +35,11 @@ impl Reading {
             Self::On(feed) => feed.next().await,
             Self::Leaving | Self::Off | Self::Lost => std::future::pending().await,
         }
+    }
+
+    /// Whether something is read.
+    pub(super) fn is_on(&self) -> bool {
+        matches!(self, Self::On(_))
     }
 
     /// Stops reading for good.
@@ -99,6 +105,7 @@ impl Subscription {
     }
 
     pub(super) async fn on_feed(&mut self, event: Option<FeedEvent>) -> Result<(), End> {
+        self.vitals.came(Awaited::Change);
         let now = self.context.clock.now();
         match event {
             Some(FeedEvent::Batch {

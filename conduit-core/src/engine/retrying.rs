@@ -10,6 +10,7 @@ use super::draft::Attempts;
 use super::in_hand::Retry;
 use super::retry_queue::Due;
 use super::subscription::{End, Loaded, Subscription};
+use super::vitals::Awaited;
 use crate::contract::{RetryId, Route, StateErrorKind, StateStore};
 use crate::delivery::Health;
 use crate::value::SubscriptionId;
@@ -116,6 +117,7 @@ impl Subscription {
     }
 
     pub(super) async fn on_loaded(&mut self, loaded: Loaded) -> Result<(), End> {
+        self.vitals.came(Awaited::Contents);
         for retries in loaded? {
             self.submit_chain(retries).await?;
         }

@@ -42,6 +42,9 @@ pub struct Settings {
     pub commit_interval: Duration,
     /// How often an idle subscription's position is committed. Default 10 s.
     pub idle_commit_interval: Duration,
+    /// How long nothing may move of a subscription whose input waits before it counts as stuck; a delivery has the time of
+    /// a call besides. Default 60 s.
+    pub stuck_after: Duration,
     /// Seed of the jitter of retries. Default: made of the worker's identity.
     pub seed: Option<u64>,
 }
@@ -74,6 +77,7 @@ impl Default for Settings {
             max_dead_letters: 1_000_000,
             commit_interval: Duration::from_millis(75),
             idle_commit_interval: Duration::from_secs(10),
+            stuck_after: Duration::from_secs(60),
             seed: None,
         }
     }

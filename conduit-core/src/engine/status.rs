@@ -1,9 +1,12 @@
 //! What can be seen of a subscription from outside.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
+use super::vitals::Vitals;
+use super::watchdog::Change;
 use crate::contract::SettledAs;
 use crate::value::{ClusterTime, DestinationId, Position, SubscriptionId, WallTime};
 
@@ -26,6 +29,22 @@ pub enum SubscriptionPhase {
     WaitingForLease,
     /// It cannot go on without an operator; the reason says why.
     Halted,
+}
+
+impl SubscriptionPhase {
+    /// Returns the name used in statuses and metrics, such as `catching_up`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Streaming => "streaming",
+            Self::CatchingUp => "catching_up",
+            Self::Holding => "holding",
+            Self::Paused => "paused",
+            Self::WaitingForLease => "waiting_for_lease",
+            Self::Halted => "halted",
+        }
+    }
 }
 
 /// A subscription as seen from outside.
@@ -67,6 +86,9 @@ pub struct SubscriptionStatus {
     pub last_error: Option<String>,
     /// When that was.
     pub last_error_time: Option<WallTime>,
+    /// What it waits for, if it is stuck: input waits, and nothing moved for [`Settings::stuck_after`](crate::Settings).
+    #[serde(default)]
+    pub stuck: Option<String>,
 }
 
 /// The status of one subscription, written by its task and read by anyone.
@@ -84,6 +106,10 @@ struct Inner {
     oldest_open: Option<WallTime>,
     is_full: bool,
     is_lost: bool,
+    /// What it waits for, while its task runs.
+    vitals: Option<Arc<Vitals>>,
+    /// What it has waited for too long, as the watchdog found.
+    stuck: Option<&'static str>,
     window_start: WallTime,
     window_count: u64,
 }
@@ -115,6 +141,7 @@ impl StatusCell {
             rate: 0.0,
             last_error: None,
             last_error_time: None,
+            stuck: None,
         };
         Self {
             inner: Mutex::new(Inner {
@@ -124,6 +151,8 @@ impl StatusCell {
                 oldest_open: None,
                 is_full: false,
                 is_lost: false,
+                vitals: None,
+                stuck: None,
                 window_start: now,
                 window_count: 0,
             }),
@@ -245,6 +274,29 @@ impl StatusCell {
         inner.last_read = None;
     }
 
+    /// Shows the watchdog what the subscription waits for from now on; nothing, once its task ends.
+    pub(crate) fn set_vitals(&self, vitals: Option<Arc<Vitals>>) {
+        self.inner().vitals = vitals;
+    }
+
+    /// Notes whether it is stuck, and tells if that is new. One that is held, paused, halted or not begun yet is not: its
+    /// phase says why nothing moves.
+    pub(crate) fn watch(&self, now: Instant, awake_since: Instant) -> Option<Change> {
+        let mut inner = self.inner();
+        let is_working = matches!(
+            inner.status.phase,
+            SubscriptionPhase::Streaming | SubscriptionPhase::CatchingUp
+        );
+        let vitals = inner.vitals.as_ref().filter(|_| is_working && !inner.is_full);
+        let stuck = vitals.and_then(|vitals| vitals.stuck(now, awake_since));
+        let before = std::mem::replace(&mut inner.stuck, stuck);
+        match (before, stuck) {
+            (before, Some(waits_for)) if before != stuck => Some(Change::Stuck(waits_for)),
+            (Some(_), None) => Some(Change::Moves),
+            _ => None,
+        }
+    }
+
     pub(crate) fn snapshot(&self, now: WallTime) -> SubscriptionStatus {
         let mut inner = self.inner();
         inner.roll_window(now);
@@ -254,6 +306,7 @@ impl StatusCell {
             (None, true) => Some(0.0),
             (None, false) => inner.last_read.map(|last| now.since(last).as_secs_f64()),
         };
+        status.stuck = inner.stuck.map(str::to_owned);
         if inner.is_full {
             status.phase = SubscriptionPhase::Halted;
             status.reason = Some("dead_letters_full".to_owned());
@@ -284,7 +337,11 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use super::super::vitals::Awaited;
     use super::*;
+    use crate::delivery::{Gate, LeaseGuard};
     use crate::value::CollectionName;
 
     #[test]
@@ -302,6 +359,31 @@ mod tests {
         assert_eq!(cell.snapshot(at(10_000)).lag_seconds, Some(3.0));
         cell.set_progress(Some(true), None, None);
         assert_eq!(cell.snapshot(at(10_000)).lag_seconds, Some(0.0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn that_it_is_stuck_is_told_once_and_that_it_moves_again_too() {
+        let id = SubscriptionId {
+            collection: CollectionName::new("c").unwrap(),
+            destination: DestinationId::new("d").unwrap(),
+        };
+        let start = Instant::now();
+        let cell = StatusCell::new(&id, WallTime::default());
+        let lease = LeaseGuard::new(start + Duration::from_secs(1000));
+        let gate = Arc::new(Gate::new(lease));
+        let vitals = Vitals::new(gate, Duration::from_secs(60), Duration::ZERO);
+        cell.set_vitals(Some(Arc::clone(&vitals)));
+        vitals.wait_for(|awaited| awaited == Awaited::Change);
+        let look = |seconds| cell.watch(start + Duration::from_secs(seconds), start);
+        assert_eq!(look(100), None, "it has not begun yet");
+        cell.set_phase(SubscriptionPhase::Streaming, None, WallTime::default());
+        assert!(matches!(look(105), Some(Change::Stuck(_))));
+        assert_eq!(look(110), None);
+        assert!(cell.snapshot(WallTime::default()).stuck.is_some());
+        vitals.came(Awaited::Change);
+        assert_eq!(look(115), Some(Change::Moves));
+        assert_eq!(look(120), None);
+        assert!(cell.snapshot(WallTime::default()).stuck.is_none());
     }
 
     #[test]

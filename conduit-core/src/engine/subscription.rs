@@ -23,6 +23,7 @@ use super::spec::{Filter, SubscriptionSpec};
 use super::status::{StatusCell, SubscriptionPhase};
 use super::stop::StopSignal;
 use super::tracker::Tracker;
+use super::vitals::{Awaited, Vitals};
 use crate::contract::{
     Dispatcher, Lease, RetryId, SettledAs, Settlement, StateError, StateErrorKind, SubscriptionState,
     WatchTarget,
@@ -95,6 +96,7 @@ pub(crate) struct Subscription {
     pub(super) filter: Option<Arc<dyn Filter>>,
     pub(super) dead_count: Arc<DeadCount>,
     pub(super) letter_work: LetterWork,
+    pub(super) vitals: Arc<Vitals>,
     share: Share,
     commands: mpsc::Receiver<Command>,
 }
@@ -133,6 +135,12 @@ impl Subscription {
             endpoint.suspect(tried);
         }
         let gate = Arc::new(Gate::new(Arc::clone(&guard)));
+        let vitals = Vitals::new(
+            Arc::clone(&gate),
+            settings.stuck_after,
+            spec.sink.limits().timeout,
+        );
+        status.set_vitals(Some(Arc::clone(&vitals)));
         // Room for more than is ever submitted, so that submitting never waits.
         let room = 2 * (settings.max_in_flight_records + settings.read_limits().max_records) + 100_000;
         let lanes = Lanes::start(
@@ -186,6 +194,7 @@ impl Subscription {
             filter: spec.filter.clone(),
             dead_count,
             letter_work: LetterWork::default(),
+            vitals,
             share: context.budget.take_part(),
             commands,
             status,
@@ -209,9 +218,9 @@ impl Subscription {
             if let Err(end) = self.start_retries().await {
                 break end;
             }
-            self.publish();
-            let wake = self.next_wake();
             let can_read = self.has_room();
+            self.publish(can_read);
+            let wake = self.next_wake();
             // In this order: the end of all; answers of the store, which free room; outcomes, which free the lanes; what the
             // destination does and what operators want; new records last, so that memory is given back before more is taken.
             let turn = tokio::select! {
@@ -244,6 +253,7 @@ impl Subscription {
                 break end;
             }
         };
+        self.status.set_vitals(None);
         self.reading.stop();
         // Nothing of it may still be in hand when somebody starts again.
         self.dispatcher.drain(Instant::now()).await;
@@ -291,6 +301,7 @@ impl Subscription {
     async fn on_progress(&mut self, first: Progress) -> Result<(), End> {
         tokio::task::yield_now().await;
         let now = self.context.clock.now();
+        self.vitals.came(Awaited::Outcome);
         self.settle(first, now)?;
         for _ in 0..MAX_OUTCOMES_A_TURN {
             match self.in_hand.try_next() {
@@ -310,11 +321,17 @@ impl Subscription {
             .min()
     }
 
-    fn publish(&mut self) {
+    fn publish(&mut self, can_read: bool) {
         self.share.set_busy(self.tracker.unsettled() > 0);
         self.status.set_counts(self.retries.len(), None);
         self.status.set_progress(None, None, self.oldest_open());
         self.status.set_full(self.dead_count.is_full());
+        self.vitals.wait_for(|awaited| match awaited {
+            Awaited::Commit => self.committing.is_some(),
+            Awaited::Contents => self.loading.is_some(),
+            Awaited::Outcome => !self.in_hand.is_empty(),
+            Awaited::Change => can_read && self.reading.is_on(),
+        });
     }
 
     /// Counts what became of a record, and tells the host.

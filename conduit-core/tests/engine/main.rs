@@ -26,3 +26,4 @@ mod redrives;
 mod redrives_and_newer_records;
 mod restarts;
 mod shares;
+mod stuck;
