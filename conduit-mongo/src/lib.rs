@@ -3,6 +3,7 @@
 
 mod admin;
 mod document;
+mod oplog_window;
 mod server_error;
 mod watcher;
 
@@ -11,5 +12,6 @@ pub use admin::{
     ServerVersion, StoredImages, initiate_replica_set,
 };
 pub use document::{DecodeError, write_json};
+pub use oplog_window::{OplogAnswer, OplogWindow};
 pub use server_error::describe;
 pub use watcher::{MongoWatcher, StreamSettings};

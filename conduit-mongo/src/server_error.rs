@@ -11,6 +11,7 @@ pub(crate) mod code {
     pub(crate) const UNAUTHORIZED: i32 = 13;
     pub(crate) const TYPE_MISMATCH: i32 = 14;
     pub(crate) const AUTHENTICATION_FAILED: i32 = 18;
+    pub(crate) const ILLEGAL_OPERATION: i32 = 20;
     pub(crate) const ALREADY_INITIALIZED: i32 = 23;
     pub(crate) const NAMESPACE_NOT_FOUND: i32 = 26;
     pub(crate) const INDEX_NOT_FOUND: i32 = 27;
