@@ -11,12 +11,14 @@ mod dev_mongod;
 mod environment;
 mod health;
 mod healthcheck;
+mod history;
 mod host;
 mod letter_order;
 mod logging;
 mod metrics;
 mod mongo_clients;
 mod server;
+mod state_metrics;
 mod timestamp;
 mod worker;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use clap::Subcommand;
-use conduit_core::{Conduit, EngineDied, Handle, Settings, StateError, StateErrorKind, StateStore};
+use conduit_core::{Conduit, EngineDied, Settings, StateError, StateErrorKind, StateStore};
 use conduit_mongo::{CollectionAdmin, MongoWatcher};
 use conduit_sinks::http::HttpClient;
 use conduit_state::{EmbeddedSettings, EmbeddedStore, Idempotency, RedisSettings, RedisStore};
@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::api::{App, Idle, Probes, Tokens, Writing, api_routes, worker_routes};
+use crate::api::{App, Engine, Idle, Probes, Tokens, Writing, api_routes, worker_routes};
 use crate::bulletin::Bulletin;
 use crate::caretaker::{Caretaker, pause};
 use crate::catalog::Catalog;
@@ -25,6 +25,7 @@ use crate::dev_mongod::DevMongod;
 use crate::environment::{Environment, Role, StateChoice};
 use crate::health::Health;
 use crate::healthcheck;
+use crate::history::History;
 use crate::host::Host;
 use crate::logging;
 use crate::metrics::Metrics;
@@ -185,6 +186,7 @@ struct Server {
     store: Arc<dyn StateStore>,
     redis: Option<Arc<RedisStore>>,
     health: Health,
+    history: History,
     caretaker: Option<Caretaker>,
     worker: Option<(Conduit, Worker)>,
     listener: TcpListener,
@@ -202,11 +204,8 @@ impl Server {
         let role = environment.role;
         let fail = |error: String| format!("Failed to create {}: {error}", role.subject());
         let metrics = Arc::new(Metrics::new().map_err(|error| fail(error.to_string()))?);
-        let (catalog, bulletin, health) = (
-            Catalog::new(&clients.database),
-            Bulletin::new(redis.clone()),
-            Health::new(),
-        );
+        let (catalog, bulletin) = (Catalog::new(&clients.database), Bulletin::new(redis.clone()));
+        let (health, history) = (Health::new(), History::default());
         let client = HttpClient::new(environment.egress).map_err(|error| fail(error.to_string()))?;
         let mut types = DestinationTypes::built_in(Reach {
             client,
@@ -235,15 +234,20 @@ impl Server {
                 sync_interval: environment.sync_interval,
                 marks: Marks::default(),
                 unusable: Unusable::default(),
+                history: history.clone(),
             };
             Some((conduit, worker))
         } else {
             None
         };
-        let engine: Option<(Handle, MongoWatcher)> =
-            worker.as_ref().map(|(conduit, _)| (conduit.handle(), watcher));
+        let engine = worker.as_ref().map(|(conduit, worker)| Engine {
+            handle: conduit.handle(),
+            watcher,
+            unusable: worker.unusable.clone(),
+        });
         let probes = Probes {
             health: health.clone(),
+            history: history.clone(),
             metrics,
             bulletin: bulletin.clone(),
             engine: engine.clone(),
@@ -263,10 +267,11 @@ impl Server {
                 environment.read_token.as_deref(),
             ),
             health: health.clone(),
+            history: history.clone(),
             writing: Writing::default(),
             deletions: Arc::default(),
             watcher: MongoWatcher::new(clients.streams.clone()),
-            engine: engine.as_ref().map(|(handle, _)| handle.clone()),
+            engine: engine.map(|engine| engine.handle),
         };
         let (port, routes) = match role.has_api() {
             true => (environment.port, api_routes(app.clone(), probes)),
@@ -282,6 +287,7 @@ impl Server {
             store,
             redis,
             health,
+            history,
             caretaker: role.has_api().then(|| Caretaker::new(app, uri)),
             worker,
             listener,
@@ -301,12 +307,9 @@ impl Server {
             }
         });
         let watching = tokio::spawn({
-            let (health, database, store) = (
-                self.health.clone(),
-                self.database.clone(),
-                Arc::clone(&self.store),
-            );
-            async move { health.watch(&database, &*store).await }
+            let (health, history) = (self.health.clone(), self.history.clone());
+            let (database, store) = (self.database.clone(), Arc::clone(&self.store));
+            async move { tokio::join!(health.watch(&database, &*store), history.watch(&database)) }
         });
         let mut engine = self
             .worker
@@ -355,7 +358,14 @@ fn run_engine(
     tokio::spawn(async move {
         let working = tokio::spawn({
             let worker = Arc::clone(&worker);
-            async move { tokio::join!(worker.follow(), worker.run_errands(), worker.keep_marks()) }
+            async move {
+                tokio::join!(
+                    worker.follow(),
+                    worker.run_errands(),
+                    worker.keep_marks(),
+                    worker.watch_history()
+                )
+            }
         });
         let (stop_publishing, stopped) = oneshot::channel();
         let publishing = tokio::spawn(async move { worker.publish_status(stopped).await });

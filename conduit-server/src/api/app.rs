@@ -14,6 +14,7 @@ use crate::catalog::{Catalog, CollectionConfig, Entry};
 use crate::destination_type::DestinationTypes;
 use crate::environment::Role;
 use crate::health::Health;
+use crate::history::History;
 
 /// The parts that handlers work with. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -26,6 +27,7 @@ pub(crate) struct App {
     pub(crate) bulletin: Bulletin,
     pub(crate) tokens: Tokens,
     pub(crate) health: Health,
+    pub(crate) history: History,
     pub(crate) writing: Writing,
     /// Told of every deletion that begins, so that it is finished whatever becomes of the request.
     pub(crate) deletions: Arc<Notify>,

@@ -6,11 +6,20 @@ use std::time::Duration;
 
 use conduit_core::{CollectionStatus, QueueLengths, StateStore, SubscriptionId};
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Destination, Entry};
 use crate::health::{Dependency, Health};
 
 /// How long both servers may take together; whoever asks is not to wait for them.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A destination that is configured and that nobody runs.
+#[derive(Clone, Debug)]
+pub(crate) struct IdleDestination {
+    pub(crate) id: SubscriptionId,
+    /// As in the status: `disabled`, `paused` or `starting`.
+    pub(crate) state: &'static str,
+    pub(crate) lengths: QueueLengths,
+}
 
 /// Looks up the queues of idle destinations. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -24,12 +33,12 @@ impl Idle {
         Self { catalog, store }
     }
 
-    /// Returns the queues of every configured destination that is not among `running`; none if a server is down or slow.
-    pub(crate) async fn lengths(
+    /// Returns every configured destination that is not among `running`; none if a server is down or slow.
+    pub(crate) async fn destinations(
         &self,
         health: &Health,
         running: &[CollectionStatus],
-    ) -> Vec<(SubscriptionId, QueueLengths)> {
+    ) -> Vec<IdleDestination> {
         let state = health.snapshot();
         if state.mongodb != Dependency::Up || state.state_store != Dependency::Up {
             return Vec::new();
@@ -44,28 +53,40 @@ impl Idle {
         let asking = tokio::spawn(self.clone().ask(known.collect()));
         // In a task of its own, which the driver's time-outs bound: its future is not dropped midway.
         match tokio::time::timeout(PATIENCE, asking).await {
-            Ok(Ok(Some(lengths))) => lengths,
+            Ok(Ok(Some(idle))) => idle,
             _ => Vec::new(),
         }
     }
 
-    async fn ask(self, known: HashSet<SubscriptionId>) -> Option<Vec<(SubscriptionId, QueueLengths)>> {
+    async fn ask(self, known: HashSet<SubscriptionId>) -> Option<Vec<IdleDestination>> {
         let entries = self.catalog.list().await.ok()?;
         let configured = entries
             .iter()
             .filter(|entry| entry.deleting.is_none())
             .flat_map(|entry| {
-                entry
-                    .config
-                    .destinations
-                    .iter()
-                    .map(|destination| entry.config.subscription(destination))
+                let destinations = entry.config.destinations.iter();
+                destinations
+                    .map(|destination| (entry.config.subscription(destination), state(entry, destination)))
             });
-        let idle: Vec<SubscriptionId> = configured.filter(|id| !known.contains(id)).collect();
+        let (idle, states): (Vec<SubscriptionId>, Vec<&'static str>) =
+            configured.filter(|(id, _)| !known.contains(id)).unzip();
         if idle.is_empty() {
             return Some(Vec::new());
         }
         let lengths = self.store.lengths(&idle).await.ok()?;
-        Some(idle.into_iter().zip(lengths).collect())
+        let idle = idle.into_iter().zip(states).zip(lengths);
+        let idle = idle.map(|((id, state), lengths)| IdleDestination { id, state, lengths });
+        Some(idle.collect())
+    }
+}
+
+/// The state of a destination that nobody runs.
+fn state(entry: &Entry, destination: &Destination) -> &'static str {
+    if !entry.is_active() {
+        "disabled"
+    } else if entry.is_paused(&destination.id) {
+        "paused"
+    } else {
+        "starting"
     }
 }

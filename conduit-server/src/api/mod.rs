@@ -24,6 +24,6 @@ mod writing;
 pub(crate) use app::App;
 pub(crate) use auth::Tokens;
 pub(crate) use deletions::finish_deletions;
-pub(crate) use idle::Idle;
-pub(crate) use service::{Probes, api_routes, worker_routes};
+pub(crate) use idle::{Idle, IdleDestination};
+pub(crate) use service::{Engine, Probes, api_routes, worker_routes};
 pub(crate) use writing::Writing;

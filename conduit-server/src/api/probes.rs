@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::problem::Problem;
 use super::service::Probes;
+use crate::state_metrics::States;
 
 /// Answers 200 while the process lives.
 pub(crate) async fn health(State(probes): State<Probes>) -> Json<Value> {
@@ -40,10 +41,16 @@ pub(crate) async fn ready(State(probes): State<Probes>) -> Response {
 pub(crate) async fn metrics(State(probes): State<Probes>) -> Response {
     let collections: Vec<CollectionStatus> = probes.collections().await;
     let idle = match &probes.idle {
-        Some(idle) => idle.lengths(&probes.health, &collections).await,
+        Some(idle) => idle.destinations(&probes.health, &collections).await,
         None => Vec::new(),
     };
-    match probes.metrics.render(&collections, &idle, probes.open_streams()) {
+    let states = States {
+        collections: &collections,
+        idle: &idle,
+        open_streams: probes.open_streams(),
+        oplog: probes.history.window(),
+    };
+    match probes.metrics.render(&states) {
         Ok(text) => (
             [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
             text,

@@ -17,16 +17,28 @@ use super::{
 };
 use crate::bulletin::Bulletin;
 use crate::health::Health;
+use crate::history::History;
 use crate::metrics::Metrics;
+use crate::worker::Unusable;
+
+/// This process's own engine, and what belongs to it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Engine {
+    pub(crate) handle: Handle,
+    pub(crate) watcher: MongoWatcher,
+    /// The destinations that rest since they cannot be used.
+    pub(crate) unusable: Unusable,
+}
 
 /// What the probes look at. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Probes {
     pub(crate) health: Health,
+    pub(crate) history: History,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) bulletin: Bulletin,
-    /// This process's own engine and watcher, if it has one.
-    pub(crate) engine: Option<(Handle, MongoWatcher)>,
+    /// Nothing in a process that has no worker.
+    pub(crate) engine: Option<Engine>,
     /// What is configured, where there is an API.
     pub(crate) idle: Option<Idle>,
 }
@@ -35,7 +47,7 @@ impl Probes {
     /// What this process's worker runs, or, of an API alone, what all workers say.
     pub(crate) async fn collections(&self) -> Vec<CollectionStatus> {
         match &self.engine {
-            Some((handle, _)) => handle.status(),
+            Some(engine) => engine.unusable.tell(engine.handle.status()),
             None => {
                 let statuses = self.bulletin.statuses().await.unwrap_or_default();
                 let held = statuses
@@ -49,7 +61,7 @@ impl Probes {
     pub(crate) fn open_streams(&self) -> usize {
         self.engine
             .as_ref()
-            .map_or(0, |(_, watcher)| watcher.open_streams())
+            .map_or(0, |engine| engine.watcher.open_streams())
     }
 }
 

@@ -7,12 +7,14 @@ use axum::extract::State;
 use conduit_core::{
     CollectionStatus, QueueLengths, SubscriptionId, SubscriptionPhase, SubscriptionStatus, WallTime, WorkerId,
 };
+use conduit_mongo::OplogWindow;
 use serde_json::{Value, json};
 
 use super::app::App;
 use super::path::Name;
 use super::problem::Problem;
 use crate::catalog::{Destination, Entry};
+use crate::history::{left, warnings};
 use crate::timestamp::rfc3339;
 
 /// Why a stream that is to be paused is not quite yet.
@@ -36,7 +38,12 @@ pub(super) async fn after_change(app: &App, entry: &Entry) -> Value {
     if let Ok(shown) = show_all(app, std::slice::from_ref(entry)).await {
         return shown.into_iter().next().unwrap_or_default();
     }
-    show(&View::of(entry, &[]), &HashMap::new(), app.role.has_worker())
+    let known = Known {
+        lengths: HashMap::new(),
+        has_worker: app.role.has_worker(),
+        oplog: None,
+    };
+    show(&View::of(entry, &[]), &known)
 }
 
 /// Shows collections; the queues of destinations that no worker speaks of are looked up in one trip for all.
@@ -50,11 +57,20 @@ async fn show_all(app: &App, entries: &[Entry]) -> Result<Vec<Value>, Problem> {
     let views: Vec<View<'_>> = entries.iter().map(|entry| View::of(entry, &statuses)).collect();
     let unknown: Vec<SubscriptionId> = views.iter().flat_map(View::unknown).collect();
     let lengths = app.store.lengths(&unknown).await?;
-    let lengths: HashMap<SubscriptionId, QueueLengths> = unknown.into_iter().zip(lengths).collect();
-    Ok(views
-        .iter()
-        .map(|view| show(view, &lengths, has_worker))
-        .collect())
+    let known = Known {
+        lengths: unknown.into_iter().zip(lengths).collect(),
+        has_worker,
+        oplog: app.history.window(),
+    };
+    Ok(views.iter().map(|view| show(view, &known)).collect())
+}
+
+/// What is known besides what workers say.
+struct Known {
+    /// The queues of destinations that no worker speaks of.
+    lengths: HashMap<SubscriptionId, QueueLengths>,
+    has_worker: bool,
+    oplog: Option<OplogWindow>,
 }
 
 /// A collection, and what the worker that knows best says of it.
@@ -96,7 +112,7 @@ impl<'a> View<'a> {
     }
 }
 
-fn show(view: &View<'_>, lengths: &HashMap<SubscriptionId, QueueLengths>, has_worker: bool) -> Value {
+fn show(view: &View<'_>, known: &Known) -> Value {
     let entry = view.entry;
     let name = &entry.config.collection_name;
     let destinations = entry
@@ -105,18 +121,21 @@ fn show(view: &View<'_>, lengths: &HashMap<SubscriptionId, QueueLengths>, has_wo
         .iter()
         .map(|destination| match view.find(destination) {
             Some(status) if entry.is_active() => {
-                show_running(destination, status, entry.is_paused(&destination.id))
+                show_running(destination, status, entry.is_paused(&destination.id), known.oplog)
             }
             Some(status) => {
                 let lengths = QueueLengths {
                     waiting: status.retry_length,
                     dead: status.dlq_length,
                 };
-                show_idle(entry, destination, lengths, has_worker)
+                show_idle(entry, destination, lengths, known.has_worker)
             }
             None => {
-                let lengths = lengths.get(&entry.config.subscription(destination)).copied();
-                show_idle(entry, destination, lengths.unwrap_or_default(), has_worker)
+                let lengths = known
+                    .lengths
+                    .get(&entry.config.subscription(destination))
+                    .copied();
+                show_idle(entry, destination, lengths.unwrap_or_default(), known.has_worker)
             }
         });
     json!({
@@ -127,7 +146,12 @@ fn show(view: &View<'_>, lengths: &HashMap<SubscriptionId, QueueLengths>, has_wo
     })
 }
 
-fn show_running(destination: &Destination, status: &SubscriptionStatus, is_paused: bool) -> Value {
+fn show_running(
+    destination: &Destination,
+    status: &SubscriptionStatus,
+    is_paused: bool,
+    oplog: Option<OplogWindow>,
+) -> Value {
     use SubscriptionPhase::{CatchingUp, Halted, Holding, Paused, Starting, Streaming, WaitingForLease};
     let reason = status.reason.as_deref();
     // The worker follows what is wanted a moment later.
@@ -149,6 +173,7 @@ fn show_running(destination: &Destination, status: &SubscriptionStatus, is_pause
         "delivered": status.delivered, "filtered": status.filtered, "retried": status.retried,
         "dead_lettered": status.dead_lettered, "retry_length": status.retry_length, "dlq_length": status.dlq_length,
         "rate": status.rate, "last_error": status.last_error, "last_error_time": time(status.last_error_time),
+        "history_seconds_left": left(status, oplog).map(|left| left.as_secs()), "warnings": warnings(status, oplog),
     });
     // Lag is absent until it is known.
     if status.lag_seconds.is_none()
@@ -171,6 +196,6 @@ fn show_idle(entry: &Entry, destination: &Destination, lengths: QueueLengths, ha
         "id": destination.id, "type": destination.kind, "state": state, "reason": reason, "since": null,
         "position_time": null, "delivered": 0, "filtered": 0, "retried": 0, "dead_lettered": 0,
         "retry_length": lengths.waiting, "dlq_length": lengths.dead, "rate": 0.0, "last_error": null,
-        "last_error_time": null,
+        "last_error_time": null, "history_seconds_left": null, "warnings": [],
     })
 }

@@ -1,7 +1,9 @@
-//! The part of the server that feeds the engine: what to run, who else there is, what operators want, how far it came.
+//! The part of the server that feeds the engine: what to run, who else there is, what operators want, how far it came,
+//! how long it may still go on.
 
 mod errands;
 mod marks;
+mod outlook;
 mod presence;
 mod unusable;
 #[allow(clippy::module_inception)]

@@ -1,7 +1,7 @@
 //! Destinations that this worker cannot use as they are configured.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use conduit_core::{
@@ -13,9 +13,9 @@ use crate::destination_type::SettingFault;
 /// Which destinations cannot be used, and why: what they are configured with is not allowed here, or not any more.
 ///
 /// Each rests by itself, with its position and what waits: left out it would count as removed and lose them, and the other
-/// destinations of the collection go on.
-#[derive(Debug, Default)]
-pub(crate) struct Unusable(Mutex<HashMap<SubscriptionId, String>>);
+/// destinations of the collection go on. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Unusable(Arc<Mutex<HashMap<SubscriptionId, String>>>);
 
 impl Unusable {
     /// Notes what is wrong with a destination, and returns what stands in for its sink. Logged once.
@@ -39,7 +39,7 @@ impl Unusable {
     }
 
     /// Says in a worker's status what rests, and why.
-    pub(super) fn tell(&self, mut status: Vec<CollectionStatus>) -> Vec<CollectionStatus> {
+    pub(crate) fn tell(&self, mut status: Vec<CollectionStatus>) -> Vec<CollectionStatus> {
         let reasons = self.reasons();
         if reasons.is_empty() {
             return status;

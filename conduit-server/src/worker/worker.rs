@@ -15,6 +15,7 @@ use super::unusable::Unusable;
 use crate::bulletin::Bulletin;
 use crate::catalog::{Catalog, CatalogError, Entry};
 use crate::destination_type::DestinationTypes;
+use crate::history::History;
 
 /// How soon a configuration that could not be read is asked for again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -30,6 +31,7 @@ pub(crate) struct Worker {
     pub(crate) sync_interval: Duration,
     pub(crate) marks: Marks,
     pub(crate) unusable: Unusable,
+    pub(crate) history: History,
 }
 
 /// What the worker remembers between two looks at the configuration.
