@@ -11,6 +11,7 @@ use super::pass::{Caller, Counts, Entry, Health, Outcomes, Pass, Turn};
 use super::server::Server;
 use super::window::Window;
 use crate::contract::{SinkError, SinkErrorKind, Subject};
+use crate::value::SubscriptionId;
 
 /// How long a suspected endpoint waits for somebody with a waiting record to ask.
 const SUSPECT_PROBE: Duration = Duration::from_millis(200);
@@ -30,10 +31,10 @@ const CALM: Duration = Duration::from_secs(10);
 /// a time goes out, at growing intervals, over different keys. The first answer lets one call at a time through, then
 /// two, four, and so on; failures count as attempts again when there is no limit any more.
 pub(crate) struct Endpoint {
-    name: String,
+    id: SubscriptionId,
     server: Arc<Server>,
     /// Tells this endpoint's keys from those of others at the server.
-    id: u64,
+    number_at_server: u64,
     inner: Mutex<Inner>,
     health: watch::Sender<Health>,
     /// Changes whenever a call that waits may be allowed.
@@ -85,8 +86,8 @@ impl Inner {
 }
 
 impl Endpoint {
-    /// The endpoint of the subscription called `name`, at this server.
-    pub(super) fn new(name: String, server: Arc<Server>) -> Arc<Self> {
+    /// The endpoint of a subscription, at this server.
+    pub(super) fn new(id: SubscriptionId, server: Arc<Server>) -> Arc<Self> {
         let inner = Inner {
             window: Window::default(),
             phase: Phase::Open,
@@ -96,8 +97,8 @@ impl Endpoint {
             last_answer: None,
         };
         Arc::new(Self {
-            name,
-            id: server.next_id(),
+            id,
+            number_at_server: server.next_id(),
             server,
             inner: Mutex::new(inner),
             health: watch::Sender::new(Health::Serving),
@@ -214,7 +215,7 @@ impl Endpoint {
             let fails = |error: Option<&SinkError>| error.as_ref().is_some_and(blames);
             outcomes
                 .clone()
-                .map(move |(key, error)| ((self.id, key), fails(error)))
+                .map(move |(key, error)| ((self.number_at_server, key), fails(error)))
         };
         let server_fails = self.server.note(sent());
         let mut inner = self.inner();
@@ -275,7 +276,7 @@ impl Endpoint {
         inner.number += 1;
         let reason = reason(error, inner.window.counts());
         if !was_held {
-            tracing::warn!(subscription = %self.name, server = self.server.name(), reason, next_probe_in = ?wait, "the destination fails as a whole: held, nothing counts as an attempt until it answers");
+            tracing::warn!(collection = %self.id.collection, destination = %self.id.destination, server = self.server.name(), reason, next_probe_in = ?wait, "the destination fails as a whole: held, nothing counts as an attempt until it answers");
         }
         self.tell(Health::Held(reason.into()));
     }
@@ -305,7 +306,7 @@ impl Endpoint {
     /// Notes the first answer of a limited phase. What was seen before counts for nothing: only as many failing keys as at
     /// first hold it again.
     fn answers_again(&self, inner: &mut Inner) {
-        tracing::info!(subscription = %self.name, "the destination answers again: one call at a time, then more");
+        tracing::info!(collection = %self.id.collection, destination = %self.id.destination, "the destination answers again: one call at a time, then more");
         inner.window = Window::default();
         self.tell(Health::Serving);
     }
@@ -351,7 +352,7 @@ impl Endpoint {
         inner.number += 1;
         inner.failures = 0;
         inner.window = Window::default();
-        self.server.forget(self.id);
+        self.server.forget(self.number_at_server);
         self.tell(Health::Serving);
     }
 
@@ -364,7 +365,7 @@ impl Endpoint {
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoint")
-            .field("name", &self.name)
+            .field("id", &self.id)
             .finish_non_exhaustive()
     }
 }

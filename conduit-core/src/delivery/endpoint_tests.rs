@@ -3,7 +3,7 @@
 use futures_util::FutureExt;
 
 use super::*;
-use crate::value::RecordKey;
+use crate::value::{CollectionName, DestinationId, RecordKey};
 
 fn endpoint() -> Arc<Endpoint> {
     at(&server())
@@ -14,7 +14,11 @@ fn server() -> Arc<Server> {
 }
 
 fn at(server: &Arc<Server>) -> Arc<Endpoint> {
-    Endpoint::new("c/d".to_owned(), Arc::clone(server))
+    let id = SubscriptionId {
+        collection: CollectionName::new("c").unwrap(),
+        destination: DestinationId::new("d").unwrap(),
+    };
+    Endpoint::new(id, Arc::clone(server))
 }
 
 fn enter(endpoint: &Arc<Endpoint>, caller: Caller) -> Option<Pass> {

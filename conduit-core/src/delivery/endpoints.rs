@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::endpoint::Endpoint;
 use super::server::Server;
-use crate::value::RecordKey;
+use crate::value::{RecordKey, SubscriptionId};
 
 /// Makes the endpoints of subscriptions; those that send to the same server share what they learn of it.
 #[derive(Debug)]
@@ -23,13 +23,17 @@ impl Endpoints {
         }
     }
 
-    /// Makes the endpoint of the subscription called `name`, at a server of its own if its sink names none.
-    pub(crate) fn make(&self, server: Option<String>, name: String) -> Arc<Endpoint> {
+    /// Makes the endpoint of a subscription, at a server of its own if its sink names none.
+    pub(crate) fn make(&self, server: Option<String>, id: SubscriptionId) -> Arc<Endpoint> {
         let server = match server {
             Some(server) => self.server(server),
-            None => Arc::new(Server::new(name.clone(), self.seed_of(&name))),
+            None => {
+                let name = id.to_string();
+                let seed = self.seed_of(&name);
+                Arc::new(Server::new(name, seed))
+            }
         };
-        Endpoint::new(name, server)
+        Endpoint::new(id, server)
     }
 
     fn server(&self, name: String) -> Arc<Server> {

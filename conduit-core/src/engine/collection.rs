@@ -55,9 +55,9 @@ impl Scope {
     /// Drops the state of a destination that was removed; its dead letters stay.
     pub(super) async fn forget(&self, destination: &DestinationId) {
         let id = self.id_of(destination);
-        tracing::info!(subscription = %id, "the destination was removed: its position and waiting records are dropped");
+        tracing::info!(collection = %id.collection, destination = %id.destination, "the destination was removed: its position and waiting records are dropped");
         if let Err(error) = self.context.store.forget(&id).await {
-            tracing::warn!(subscription = %id, %error, "the state is dropped at the next start");
+            tracing::warn!(collection = %id.collection, destination = %id.destination, %error, "the state is dropped at the next start");
         }
     }
 
@@ -270,7 +270,7 @@ impl CollectionRunner {
     fn report_trouble(&self, spec: &CollectionSpec, error: &StateError, backoff: &Backoff) {
         if !backoff.is_failing() {
             let source = std::error::Error::source(error).map(ToString::to_string);
-            tracing::warn!(collection = %self.scope.name, %error, ?source, "cannot take the lease yet");
+            tracing::warn!(collection = %self.scope.name, %error, source = source.as_deref(), "cannot take the lease yet");
         }
         let phase = match error.kind() {
             StateErrorKind::Corrupt => SubscriptionPhase::Halted,

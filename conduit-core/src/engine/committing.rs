@@ -107,9 +107,9 @@ impl Subscription {
                     patience = Some(deadline.max(Instant::now() + PATIENCE));
                 }
                 () = sleep_until(patience) => {
-                    let why = "stopped without the last commit: some records will come again";
-                    tracing::warn!(subscription = %self.id, why);
-                    return End::Uncertain(why.to_owned());
+                    const WHY: &str = "stopped without the last commit: some records will come again";
+                    tracing::warn!(collection = %self.id.collection, destination = %self.id.destination, "{WHY}");
+                    return End::Uncertain(WHY.to_owned());
                 }
             }
         }

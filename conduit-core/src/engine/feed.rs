@@ -168,7 +168,7 @@ async fn present(id: &SubscriptionId, watcher: &dyn Watcher) -> ClusterTime {
         match watcher.now().await {
             Ok(now) => return now,
             Err(error) => {
-                tracing::warn!(subscription = %id, %error, "cannot ask the source for its time");
+                tracing::warn!(collection = %id.collection, destination = %id.destination, %error, "cannot ask the source for its time");
                 tokio::time::sleep(backoff.next()).await;
             }
         }
@@ -189,7 +189,7 @@ async fn processed(id: &SubscriptionId, store: &dyn StateStore, batch: &StreamBa
         match store.processed(id, &ids).await {
             Ok(done) => return done,
             Err(error) => {
-                tracing::warn!(subscription = %id, %error, "cannot ask which records were processed");
+                tracing::warn!(collection = %id.collection, destination = %id.destination, %error, "cannot ask which records were processed");
                 tokio::time::sleep(backoff.next()).await;
             }
         }

@@ -112,7 +112,7 @@ impl Subscription {
         }
         self.dead_count.remove(purged);
         self.status.letters_left(purged);
-        tracing::info!(subscription = %self.id, purged, "dead letters were purged");
+        tracing::info!(collection = %self.id.collection, destination = %self.id.destination, purged, "dead letters were purged");
         Ok(purged)
     }
 
@@ -161,7 +161,7 @@ impl Subscription {
             }
             let on_lanes = on_lanes.get(&letter.record.key()).copied().unwrap_or(0);
             if !self.redrive(&letter, on_lanes, now) {
-                tracing::info!(subscription = %self.id, letter = letter.id, "a dead letter stays, since newer records of its key wait for a retry");
+                tracing::info!(collection = %self.id.collection, destination = %self.id.destination, letter = letter.id, "a dead letter stays, since newer records of its key wait for a retry");
             }
         }
         let redriven = self.letter_work.done.redriven - before;

@@ -133,7 +133,7 @@ impl Subscription {
             }
             Some(FeedEvent::HistoryLost) => {
                 tracing::error!(
-                    subscription = %self.id, position = ?self.tracker.position(),
+                    collection = %self.id.collection, destination = %self.id.destination, position = ?self.tracker.position(),
                     "the source no longer has the history after the position: halted; rewind to go on"
                 );
                 self.reading = Reading::Lost;

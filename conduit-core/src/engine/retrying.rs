@@ -156,7 +156,7 @@ async fn load(
             Ok(loaded) => break loaded,
             Err(error) if error.kind() == StateErrorKind::Unavailable => {
                 if !backoff.is_failing() {
-                    tracing::warn!(subscription = %id, %error, "cannot load waiting records");
+                    tracing::warn!(collection = %id.collection, destination = %id.destination, %error, "cannot load waiting records");
                 }
                 tokio::time::sleep(backoff.next()).await;
             }

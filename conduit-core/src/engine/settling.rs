@@ -155,7 +155,7 @@ impl Subscription {
     fn give_up(&mut self, letter: DeadLetter, took: Option<Duration>, now: WallTime) {
         self.dead_count.add(1);
         tracing::error!(
-            subscription = %self.id, event_id = %letter.record.event_id(), attempts = letter.attempts,
+            collection = %self.id.collection, destination = %self.id.destination, event_id = %letter.record.event_id(), attempt = letter.attempts,
             error = %letter.last_error, "a record was given up and is in the dead letter queue"
         );
         self.observe(
@@ -177,7 +177,7 @@ impl Subscription {
         now: WallTime,
     ) {
         let report = error.report();
-        tracing::debug!(subscription = %self.id, event_id = %record.event_id(), attempt, error = %report, "a delivery failed");
+        tracing::debug!(collection = %self.id.collection, destination = %self.id.destination, event_id = %record.event_id(), attempt, error = %report, "a delivery failed");
         self.observe(record, SettledAs::Retried, took, now, Some(&report));
     }
 

@@ -129,7 +129,7 @@ impl Subscription {
             retries.keys(),
             state.poisoned,
         ));
-        let endpoint = context.endpoints.make(spec.sink.endpoint(), id.to_string());
+        let endpoint = context.endpoints.make(spec.sink.endpoint(), id.clone());
         let tried = retries.tried_keys();
         if tried >= SUSPICIOUS_KEYS {
             endpoint.suspect(tried);

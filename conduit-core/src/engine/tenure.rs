@@ -95,13 +95,13 @@ impl Tenure {
     fn start(&mut self, spec: &SubscriptionSpec, state: SubscriptionState) {
         if state.is_new {
             let id = self.scope.id_of(&spec.id);
-            tracing::info!(subscription = %id, position = ?state.position, "a new stream begins");
+            tracing::info!(collection = %id.collection, destination = %id.destination, position = ?state.position, "a new stream begins");
         }
         let cell = self.scope.cell(&spec.id);
         if state.is_new && spec.mark.is_some() {
             let id = self.scope.id_of(&spec.id);
             tracing::error!(
-                subscription = %id, position = ?state.position,
+                collection = %id.collection, destination = %id.destination, position = ?state.position,
                 "state_lost: the store knows nothing of this stream, which had begun: it goes on at its low-water mark; waiting records come again, dead letters are gone"
             );
             cell.set_lost();
@@ -274,15 +274,15 @@ impl Tenure {
         match end {
             End::Stopped => {}
             End::Fenced => {
-                tracing::warn!(subscription = %id, "fenced: another worker has the lease, or the state was dropped");
+                tracing::warn!(collection = %id.collection, destination = %id.destination, "fenced: another worker has the lease, or the state was dropped");
                 return true;
             }
             End::Uncertain(why) => {
-                tracing::warn!(subscription = %id, why, "starting again under a new lease");
+                tracing::warn!(collection = %id.collection, destination = %id.destination, reason = why, "starting again under a new lease");
                 return true;
             }
             End::Reload(why) => {
-                tracing::warn!(subscription = %id, why, "starting again from the stored state");
+                tracing::warn!(collection = %id.collection, destination = %id.destination, reason = why, "starting again from the stored state");
                 tokio::time::sleep(RESTART_WAIT).await;
             }
             End::Halted(why) => {
@@ -301,7 +301,7 @@ impl Tenure {
 
     fn halt(&mut self, spec: &SubscriptionSpec, why: &str) {
         let id = self.scope.id_of(&spec.id);
-        tracing::error!(subscription = %id, why, "halted; it needs an operator");
+        tracing::error!(collection = %id.collection, destination = %id.destination, reason = why, "halted; it needs an operator");
         self.rest(spec, SubscriptionPhase::Halted, Some(why));
     }
 

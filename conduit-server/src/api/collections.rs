@@ -145,7 +145,7 @@ async fn update(
                 ids: None,
             };
             if let Err(error) = app.store.purge_dead_letters(&id.collection, &of_it).await {
-                tracing::warn!(subscription = %id, %error, "the dead letters of a removed destination are left");
+                tracing::warn!(collection = %id.collection, destination = %id.destination, %error, "the dead letters of a removed destination are left");
             }
         }
         tracing::info!(

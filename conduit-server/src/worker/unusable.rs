@@ -23,7 +23,7 @@ impl Unusable {
         let faults: Vec<String> = faults.iter().map(said).collect();
         let reason = format!("cannot be used here: {}", faults.join("; "));
         if self.reasons().insert(id.clone(), reason.clone()).as_ref() != Some(&reason) {
-            tracing::error!(subscription = %id, reason, "the destination rests until its configuration or the server's is mended");
+            tracing::error!(collection = %id.collection, destination = %id.destination, reason, "the destination rests until its configuration or the server's is mended");
         }
         UnusableSink(reason)
     }

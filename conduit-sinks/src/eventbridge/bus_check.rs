@@ -73,7 +73,7 @@ impl CheckOnce {
                 Ok(Ok(BusCheck::Exists)) => Ok(()),
                 Ok(Ok(BusCheck::Missing(why))) => Err(Some(missing(bus, &why))),
                 Ok(Ok(BusCheck::NotPermitted(why))) => {
-                    tracing::warn!(bus = bus.shown(), why, "cannot check that the event bus exists; events to one that does not may be lost without an error: allow events:DescribeEventBus");
+                    tracing::warn!(bus = bus.shown(), error = why, "cannot check that the event bus exists; events to one that does not may be lost without an error: allow events:DescribeEventBus");
                     Ok(())
                 }
                 Ok(Err(error)) => {
@@ -98,8 +98,14 @@ impl CheckOnce {
 
     /// Lets deliveries pass meanwhile: what keeps the question from being answered need not keep them.
     fn put_off(&self, bus: &Bus, why: &str) {
-        tracing::warn!(bus = bus.shown(), why, asked_again_in = ?AGAIN, "cannot check that the event bus exists");
-        *self.again.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + AGAIN);
+        let again = Some(Instant::now() + AGAIN);
+        let before = std::mem::replace(
+            &mut *self.again.lock().unwrap_or_else(PoisonError::into_inner),
+            again,
+        );
+        if before.is_none() {
+            tracing::warn!(bus = bus.shown(), error = why, asked_again_in = ?AGAIN, "cannot check that the event bus exists; asking until there is an answer");
+        }
     }
 }
 

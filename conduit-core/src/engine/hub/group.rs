@@ -362,8 +362,14 @@ impl Group {
         let source = std::error::Error::source(error).map(ToString::to_string);
         if error.kind() == WatchErrorKind::Unavailable {
             self.near_misses = 0;
+            let is_first = !failed.is_failing();
             let wait = failed.failed(&why);
-            tracing::warn!(%error, ?source, retry_in = ?wait, "a change stream failed");
+            let source = source.as_deref();
+            if is_first {
+                tracing::warn!(%error, source, retry_in = ?wait, "a change stream failed; it is opened again until it works");
+            } else {
+                tracing::debug!(%error, source, retry_in = ?wait, "a change stream failed again");
+            }
             return;
         }
         // It is the place that cannot be gone on from, or what comes after it: of those who stand there only.
@@ -378,7 +384,7 @@ impl Group {
             std::mem::swap(&mut there, &mut elsewhere);
         }
         self.release(elsewhere, now);
-        tracing::warn!(%error, ?source, position = ?place, subscriptions = there.len(), "cannot read on from a position");
+        tracing::warn!(%error, source = source.as_deref(), position = ?place, subscriptions = there.len(), "cannot read on from a position");
         for mut member in there {
             if error.kind() == WatchErrorKind::HistoryLost && !is_nobody_there {
                 member.queue.put(HubEvent::HistoryLost);

@@ -262,6 +262,11 @@ impl Run {
         wait
     }
 
+    /// Whether the last that was heard of the source is that it failed.
+    pub(super) fn is_failing(&self) -> bool {
+        self.backoff.is_failing()
+    }
+
     /// Notes that the source works; tells whether it had failed.
     pub(super) fn recovered(&mut self) -> bool {
         self.backoff.reset()
