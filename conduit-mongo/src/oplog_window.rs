@@ -76,7 +76,8 @@ impl OplogWindow {
     /// Returns how much time the oplog holds, or will once it is full, at the rate of the changes that are in it.
     #[must_use]
     pub fn length(&self) -> Duration {
-        let held = self.newest.since(self.oldest);
+        // Times of entries are whole seconds.
+        let held = self.newest.since(self.oldest).max(Duration::from_secs(1));
         match self.filled {
             Some(filled) if filled > 0.0 && filled < 1.0 => held.mul_f64((1.0 / filled).min(MAX_STRETCH)),
             _ => held,
@@ -192,5 +193,8 @@ mod tests {
             assert_eq!(window(filled).left(at(2050)), window(filled).length());
         }
         assert_eq!(window(Some(0.0)).length(), Duration::from_secs(1000));
+        // All of it is of one second.
+        let new = OplogWindow::new(at(7), at(7), Some(0.001));
+        assert_eq!(seconds(new.left(at(7))), 1000);
     }
 }

@@ -163,3 +163,85 @@ impl Gauges {
 fn seconds(at: WallTime) -> f64 {
     at.as_millis() as f64 / 1000.0
 }
+
+#[cfg(test)]
+mod tests {
+    use conduit_core::{CollectionName, DestinationId, QueueLengths, SubscriptionId};
+    use prometheus::{Encoder, TextEncoder};
+    use serde_json::json;
+
+    use super::*;
+
+    /// The samples of one destination that an oplog from second 0 to second 1,000 and these words make.
+    fn samples(phase: &str, stuck: Option<&str>) -> Vec<String> {
+        let status = json!([{"collection": "orders", "holder": "us", "destinations": [{
+            "id": "d", "phase": phase, "reason": null, "since": 5_000, "lag_seconds": 7.0, "position_time": 900_000,
+            "low_water_mark": null, "generation": 0, "delivered": 0, "filtered": 0, "retried": 0, "dead_lettered": 0,
+            "retry_length": 2, "dlq_length": 1, "rate": 0.0, "last_error": null, "last_error_time": null, "stuck": stuck,
+        }]}]);
+        let collections: Vec<CollectionStatus> = serde_json::from_value(status).unwrap();
+        let idle = IdleDestination {
+            id: SubscriptionId {
+                collection: CollectionName::new("off").unwrap(),
+                destination: DestinationId::new("d").unwrap(),
+            },
+            state: "disabled",
+            lengths: QueueLengths::default(),
+        };
+        let at = |seconds: i64| WallTime::from_millis(seconds * 1000);
+        let states = States {
+            collections: &collections,
+            idle: &[idle],
+            open_streams: 1,
+            oplog: Some(OplogWindow::new(at(0), at(1000), None)),
+        };
+        let registry = Registry::new();
+        states.register(&registry).unwrap();
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&registry.gather(), &mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let samples = text.lines().filter(|line| !line.starts_with('#'));
+        samples.map(str::to_owned).collect()
+    }
+
+    fn has(samples: &[String], sample: &str) -> bool {
+        samples.iter().any(|known| known == sample)
+    }
+
+    #[test]
+    fn a_destination_shows_its_state_its_history_and_whether_it_is_stuck() {
+        let shown = samples("catching_up", Some("the source: silence"));
+        for sample in [
+            "conduit_watchers_active 0",
+            "conduit_oplog_window_seconds 1000",
+            "conduit_destination_state{collection=\"off\",destination=\"d\",state=\"disabled\"} 1",
+            "conduit_destination_state{collection=\"orders\",destination=\"d\",state=\"catching_up\"} 1",
+            "conduit_history_seconds_left{collection=\"orders\",destination=\"d\"} 900",
+            "conduit_lag_seconds{collection=\"orders\",destination=\"d\"} 7",
+            "conduit_stuck{collection=\"orders\",destination=\"d\"} 1",
+        ] {
+            assert!(has(&shown, sample), "{sample} is missing in {shown:#?}");
+        }
+        let states = shown
+            .iter()
+            .filter(|line| line.starts_with("conduit_destination_state"));
+        assert_eq!(states.count(), 2);
+        let well = samples("streaming", None);
+        assert!(has(
+            &well,
+            "conduit_stuck{collection=\"orders\",destination=\"d\"} 0"
+        ));
+        assert!(has(&well, "conduit_watchers_active 1"));
+    }
+
+    #[test]
+    fn who_waits_for_the_lease_does_not_tell_what_it_knew_when_it_had_it() {
+        let waiting = samples("waiting_for_lease", None);
+        let told = |name: &str| waiting.iter().any(|line| line.starts_with(name));
+        assert!(
+            !told("conduit_lag_seconds") && !told("conduit_history_seconds_left"),
+            "{waiting:#?}"
+        );
+        assert!(told("conduit_destination_state{collection=\"orders\""));
+    }
+}

@@ -9,6 +9,7 @@ mod faults;
 mod keys_and_images;
 mod look_ups;
 mod names;
+mod oplog;
 mod oversize;
 mod positions;
 mod records;
