@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::feed::{Feed, FeedEvent, Needs};
-use super::status::SubscriptionPhase;
+use super::phase::SubscriptionPhase;
 use super::subscription::{End, Subscription};
 use super::tracker::Arrival;
 use super::vitals::Awaited;
