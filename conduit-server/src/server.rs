@@ -301,7 +301,9 @@ impl Server {
         let serving = tokio::spawn({
             let shutdown = shutdown.clone();
             async move {
-                axum::serve(self.listener, self.routes)
+                // Handlers learn who asks.
+                let routes = self.routes.into_make_service_with_connect_info::<SocketAddr>();
+                axum::serve(self.listener, routes)
                     .with_graceful_shutdown(raised(shutdown))
                     .await
             }

@@ -1,16 +1,15 @@
 //! Reads request bodies.
 
 use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::body_limit::{MAX_BYTES, too_large};
 use super::problem::Problem;
+use crate::catalog::Faults;
 
-/// The largest body that is read.
-const MAX_BYTES: usize = 1024 * 1024;
-/// How much is read of a larger one.
-const MAX_DRAINED: usize = 4 * MAX_BYTES;
 const JSON_TYPES: [&str; 2] = ["application/json", "application/merge-patch+json"];
 
 /// Reads a JSON body.
@@ -19,6 +18,26 @@ const JSON_TYPES: [&str; 2] = ["application/json", "application/merge-patch+json
 /// 413 for one over 1 MiB, 415 for one that says it is not JSON, 400 for one that is not JSON.
 pub(crate) async fn read_json(headers: &HeaderMap, body: Body) -> Result<Value, Problem> {
     parse(&read_bytes(headers, body).await?)
+}
+
+/// No body, or an empty object: what a request has to say is in its path and query, and nothing it says is ignored.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NoBody;
+
+impl<S: Send + Sync> FromRequest<S> for NoBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let bytes = take(request.into_body()).await?;
+        let is_empty_object = || {
+            serde_json::from_slice(&bytes)
+                .is_ok_and(|body: Value| body == Value::Object(serde_json::Map::new()))
+        };
+        if bytes.is_empty() || is_empty_object() {
+            return Ok(Self);
+        }
+        Err(Faults::of("(body)", "is not taken here: leave it out").into())
+    }
 }
 
 /// A configuration that was sent, and the filters of its destinations as they were written.
@@ -97,18 +116,12 @@ pub(crate) async fn read_bytes(headers: &HeaderMap, body: Body) -> Result<Bytes,
             detail,
         ));
     }
-    // A little more is read than is taken, since a client that is cut off while it sends does not see the answer.
-    let read = to_bytes(body, MAX_DRAINED)
-        .await
-        .ok()
-        .filter(|bytes| bytes.len() <= MAX_BYTES);
-    read.ok_or_else(|| {
-        Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body_too_large",
-            "a body can have 1 MiB at most",
-        )
-    })
+    take(body).await
+}
+
+async fn take(body: Body) -> Result<Bytes, Problem> {
+    // All of it is there already.
+    to_bytes(body, MAX_BYTES).await.map_err(|_| too_large())
 }
 
 fn parse(bytes: &[u8]) -> Result<Value, Problem> {

@@ -4,21 +4,23 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
-use conduit_core::{LetterSelection, SubscriptionId};
+use axum::response::Response;
+use conduit_core::{DestinationId, LetterSelection, SubscriptionId};
 use serde_json::Value;
 
+use super::actor::{Action, Actor};
 use super::app::App;
 use super::body::{ConfigBody, merge, read_config};
-use super::parameters::Discard;
+use super::parameters::{Discard, NoParameters};
 use super::path::Name;
+use super::precondition::{IfMatch, versioned};
 use super::problem::Problem;
 use crate::catalog::{CatalogError, CollectionConfig, Entry, Faults};
 
 /// How often an update is tried again when another process wrote at the same time.
 const MAX_TRIES: usize = 20;
 
-pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<Value>>, Problem> {
+pub(crate) async fn list(State(app): State<App>, _: NoParameters) -> Result<Json<Vec<Value>>, Problem> {
     let entries = app.catalog.list().await?;
     let shown = entries
         .iter()
@@ -27,12 +29,18 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<Value>>, Pro
     Ok(Json(shown.collect()))
 }
 
-pub(crate) async fn get(State(app): State<App>, Name(name): Name) -> Result<Json<Value>, Problem> {
-    Ok(Json(app.entry(&name).await?.config.show()))
+pub(crate) async fn get(
+    State(app): State<App>,
+    Name(name): Name,
+    _: NoParameters,
+) -> Result<Response, Problem> {
+    Ok(versioned(StatusCode::OK, &app.entry(&name).await?))
 }
 
 pub(crate) async fn create(
     State(app): State<App>,
+    actor: Actor,
+    _: NoParameters,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -50,8 +58,9 @@ pub(crate) async fn create(
         entry => entry?,
     };
     app.bulletin.tell_change(&config.collection_name).await;
-    tracing::info!(collection = name, "created");
-    Ok((StatusCode::CREATED, Json(entry.config.show())).into_response())
+    let destinations = ids(&entry.config);
+    actor.audit(Action::Create, name, &destinations, Some(entry.version));
+    Ok(versioned(StatusCode::CREATED, &entry))
 }
 
 fn exists(entry: &Entry) -> Problem {
@@ -74,26 +83,32 @@ fn exists_already(name: &str) -> Problem {
 pub(crate) async fn replace(
     State(app): State<App>,
     Name(name): Name,
-    Discard(discard): Discard,
+    discard: Discard,
+    if_match: IfMatch,
+    actor: Actor,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let ConfigBody { value, filters } = read_config(&headers, body).await?;
-    update(&app, &name, discard, &filters, |_| Ok(value.clone())).await
+    let entry = update(&app, &name, (discard, &if_match), &filters, |_| Ok(value.clone())).await?;
+    actor.audit(Action::Replace, &name, &ids(&entry.config), Some(entry.version));
+    Ok(versioned(StatusCode::OK, &entry))
 }
 
 pub(crate) async fn patch(
     State(app): State<App>,
     Name(name): Name,
-    Discard(discard): Discard,
+    discard: Discard,
+    if_match: IfMatch,
+    actor: Actor,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let ConfigBody { value: body, filters } = read_config(&headers, body).await?;
     if !body.is_object() {
         return Err(Faults::of("(body)", "must be a JSON object: a merge patch").into());
     }
-    update(&app, &name, discard, &filters, |entry| {
+    let entry = update(&app, &name, (discard, &if_match), &filters, |entry| {
         let mut target = entry.config.show();
         let removes_key = |field: &str| body.get(field).is_some_and(Value::is_null);
         // A patch that takes the key schema away changes it; leaving it out of the result would not.
@@ -105,7 +120,9 @@ pub(crate) async fn patch(
         merge(&mut target, body.clone());
         Ok(target)
     })
-    .await
+    .await?;
+    actor.audit(Action::Patch, &name, &ids(&entry.config), Some(entry.version));
+    Ok(versioned(StatusCode::OK, &entry))
 }
 
 fn key_schema_immutable() -> Problem {
@@ -117,13 +134,14 @@ fn key_schema_immutable() -> Problem {
 async fn update(
     app: &App,
     name: &str,
-    discard: bool,
+    (Discard(discard), if_match): (Discard, &IfMatch),
     filters: &[Option<String>],
     next: impl Fn(&Entry) -> Result<Value, Problem>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Entry, Problem> {
     let _writing = app.writing.lock(name).await;
     for _ in 0..MAX_TRIES {
         let old = app.entry(name).await?;
+        if_match.check(&old)?;
         let config = CollectionConfig::read(next(&old)?, Some(&old.config), (&app.types, filters))?;
         if config.key_fields() != old.config.key_fields() {
             return Err(key_schema_immutable());
@@ -148,14 +166,14 @@ async fn update(
                 tracing::warn!(collection = %id.collection, destination = %id.destination, %error, "the dead letters of a removed destination are left");
             }
         }
-        tracing::info!(
-            collection = name,
-            version = entry.version,
-            "configuration changed"
-        );
-        return Ok(Json(entry.config.show()));
+        return Ok(entry);
     }
     Err(CatalogError::Changed.into())
+}
+
+fn ids(config: &CollectionConfig) -> Vec<DestinationId> {
+    let destinations = config.destinations.iter();
+    destinations.map(|destination| destination.id.clone()).collect()
 }
 
 /// The destinations that an update takes away.

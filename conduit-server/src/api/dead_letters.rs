@@ -8,8 +8,9 @@ use axum::response::{IntoResponse, Response};
 use conduit_core::{DestinationId, LetterSelection};
 use serde_json::{Value, json};
 
+use super::actor::{Action, Actor};
 use super::app::App;
-use super::body::read_optional_json;
+use super::body::{NoBody, read_optional_json};
 use super::orders::{carry_out, no_worker};
 use super::parameters::{NoParameters, Page, Selection};
 use super::path::Name;
@@ -55,6 +56,7 @@ pub(crate) async fn redrive(
     State(app): State<App>,
     Name(name): Name,
     _: NoParameters,
+    actor: Actor,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -66,18 +68,14 @@ pub(crate) async fn redrive(
     if let Some(destination) = &selection.destination {
         check_destination(&entry, destination.as_str())?;
     }
+    let destination: Vec<DestinationId> = selection.destination.iter().cloned().collect();
     let order = LetterOrder::Redrive {
         selection,
         include_stale,
     };
     match carry_out(&app, &entry.config.collection_name, &order).await? {
         Some(LetterAnswer::Redriven(redriven)) => {
-            tracing::info!(
-                collection = name,
-                redriven = redriven.redriven,
-                stale = redriven.stale,
-                "dead letters are sent again"
-            );
+            actor.audit(Action::Redrive, &name, &destination, None);
             Ok((StatusCode::ACCEPTED, Json(redriven)).into_response())
         }
         _ => Err(no_worker()),
@@ -120,6 +118,8 @@ pub(crate) async fn purge(
     State(app): State<App>,
     Name(name): Name,
     Selection(selection): Selection,
+    actor: Actor,
+    _: NoBody,
 ) -> Result<Json<Value>, Problem> {
     let entry = app.entry(&name).await?;
     let collection = &entry.config.collection_name;
@@ -136,7 +136,8 @@ pub(crate) async fn purge(
         // Nobody works with them.
         _ => app.store.purge_dead_letters(collection, &selection).await?,
     };
-    tracing::info!(collection = name, purged, "dead letters were purged");
+    let destination: Vec<DestinationId> = selection.destination.into_iter().collect();
+    actor.audit(Action::Purge, &name, &destination, None);
     Ok(Json(json!({ "purged": purged })))
 }
 

@@ -7,9 +7,12 @@ use axum::http::StatusCode;
 use conduit_core::CollectionName;
 use tokio::sync::Notify;
 
+use super::actor::{Action, Actor};
 use super::app::App;
+use super::body::NoBody;
 use super::parameters::KeepData;
 use super::path::Name;
+use super::precondition::IfMatch;
 use super::problem::Problem;
 use crate::catalog::{CatalogError, Deletion};
 use crate::health::Dependency;
@@ -24,9 +27,13 @@ pub(crate) async fn delete(
     State(app): State<App>,
     Name(name): Name,
     KeepData(keep_data): KeepData,
+    if_match: IfMatch,
+    actor: Actor,
+    _: NoBody,
 ) -> Result<StatusCode, Problem> {
     let _writing = app.writing.lock(&name).await;
     let entry = app.entry(&name).await?;
+    if_match.check(&entry)?;
     if entry.config.deletion_protection {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
@@ -42,6 +49,8 @@ pub(crate) async fn delete(
     let _told = ToldAtTheEnd(&app.deletions);
     let collection = &entry.config.collection_name;
     app.catalog.begin_deletion(&entry, deletion).await?;
+    // It is finished from here on, whatever becomes of the request.
+    actor.audit(Action::Delete, &name, &[], Some(entry.version));
     app.bulletin.tell_change(collection).await;
     drop_documents(&app, collection, deletion).await?;
     if forget(&app, collection, REQUEST_PATIENCE).await? {

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::body::read_bytes;
+use super::parameters::NoParameters;
 use super::problem::Problem;
 use crate::catalog::{Faults, pattern_faults};
 
@@ -26,7 +27,7 @@ struct Trial<'a> {
     old_image: Option<&'a [u8]>,
 }
 
-pub(crate) async fn test(headers: HeaderMap, body: Body) -> Result<Json<Value>, Problem> {
+pub(crate) async fn test(_: NoParameters, headers: HeaderMap, body: Body) -> Result<Json<Value>, Problem> {
     let bytes = read_bytes(&headers, body).await?;
     let body: RawObject<'_> = serde_json::from_slice(&bytes).map_err(|error| {
         Problem::bad_request("invalid_json", format!("the body is not a JSON object: {error}"))

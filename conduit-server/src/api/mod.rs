@@ -1,22 +1,31 @@
 //! The REST API.
 
+mod actor;
 mod app;
 mod auth;
 mod availability;
 mod body;
+mod body_limit;
 mod collections;
 mod dead_letters;
 mod deletions;
 mod filters;
 mod idle;
 mod orders;
+mod origin;
+mod pages;
+mod panics;
 mod parameters;
 mod path;
 mod pauses;
+mod precondition;
+mod privacy;
 mod probes;
 mod problem;
+mod request_id;
 mod rewinds;
 mod service;
+mod session;
 mod status;
 mod steering;
 mod writing;

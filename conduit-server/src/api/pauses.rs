@@ -8,7 +8,9 @@ use conduit_core::{DestinationId, SubscriptionPhase};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
+use super::actor::{Action, Actor};
 use super::app::App;
+use super::body::NoBody;
 use super::parameters::OneDestination;
 use super::path::Name;
 use super::problem::Problem;
@@ -24,26 +26,31 @@ pub(crate) async fn pause(
     State(app): State<App>,
     Name(name): Name,
     OneDestination(destination): OneDestination,
+    actor: Actor,
+    _: NoBody,
 ) -> Result<Json<Value>, Problem> {
-    set_paused(&app, &name, destination.as_deref(), true).await
+    set_paused((&app, &actor), &name, destination.as_deref(), true).await
 }
 
 pub(crate) async fn resume(
     State(app): State<App>,
     Name(name): Name,
     OneDestination(destination): OneDestination,
+    actor: Actor,
+    _: NoBody,
 ) -> Result<Json<Value>, Problem> {
-    set_paused(&app, &name, destination.as_deref(), false).await
+    set_paused((&app, &actor), &name, destination.as_deref(), false).await
 }
 
 async fn set_paused(
-    app: &App,
+    (app, actor): (&App, &Actor),
     name: &str,
     destination: Option<&str>,
     is_paused: bool,
 ) -> Result<Json<Value>, Problem> {
     let (entry, meant) = steer(app, name, destination, &Change::Paused(is_paused)).await?;
-    tracing::info!(collection = name, destinations = ?meant, is_paused, "streams were paused or resumed");
+    let action = if is_paused { Action::Pause } else { Action::Resume };
+    actor.audit(action, name, &meant, Some(entry.version));
     until_followed(app, &entry, &meant, is_paused).await;
     Ok(Json(status::after_change(app, &entry).await))
 }

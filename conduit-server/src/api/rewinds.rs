@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use super::actor::{Action, Actor};
 use super::app::App;
 use super::body::read_json;
 use super::parameters::NoParameters;
@@ -38,6 +39,7 @@ pub(crate) async fn rewind(
     State(app): State<App>,
     Name(name): Name,
     _: NoParameters,
+    actor: Actor,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -61,8 +63,8 @@ pub(crate) async fn rewind(
     };
     let applied = applied(&app, &name).await;
     let change = Change::Rewound { to, applied };
-    let (_, meant) = steer(&app, &name, destination.as_deref(), &change).await?;
-    tracing::info!(collection = name, destinations = ?meant, ?to, "streams are rewound");
+    let (entry, meant) = steer(&app, &name, destination.as_deref(), &change).await?;
+    actor.audit(Action::Rewind, &name, &meant, Some(entry.version));
     let answer = json!({
         "collection_name": name, "destinations": meant, "to": rfc3339(to.wall_time()),
     });

@@ -13,7 +13,8 @@ use super::app::App;
 use super::idle::Idle;
 use super::problem::Problem;
 use super::{
-    auth, availability, collections, dead_letters, deletions, filters, pauses, probes, rewinds, status,
+    auth, availability, body_limit, collections, dead_letters, deletions, filters, pages, panics, pauses,
+    privacy, probes, request_id, rewinds, status,
 };
 use crate::bulletin::Bulletin;
 use crate::health::Health;
@@ -107,26 +108,38 @@ pub(crate) fn api_routes(app: App, probes: Probes) -> Router {
         .route("/api/collections/{name}/tail", any(not_implemented))
         .route("/api/collections/{name}/test", any(not_implemented))
         .route("/openapi.json", any(not_implemented))
-        .route("/docs", any(not_implemented))
         .route("/", any(not_implemented));
-    finish(
-        stored.merge(filters).merge(to_come).merge(probe_routes(probes)),
-        app,
-    )
+    let pages: Router = Router::new()
+        .route("/docs", get(pages::docs))
+        .route("/assets/docs.css", get(pages::docs_style))
+        .route("/sign-in", post(pages::sign_in))
+        .route("/sign-out", post(pages::sign_out))
+        .with_state(app.tokens.clone());
+    let routes = stored.merge(filters).merge(to_come).merge(pages);
+    let routes = with_fallbacks(routes.merge(probe_routes(probes)))
+        .layer(axum::middleware::from_fn(body_limit::enforce))
+        .layer(axum::middleware::from_fn_with_state(app.tokens, auth::check));
+    followed(routes)
 }
 
-fn finish(routes: Router, app: App) -> Router {
+/// Answers for what is not there.
+fn with_fallbacks(routes: Router) -> Router {
     routes
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(axum::middleware::from_fn_with_state(app, auth::check))
+}
+
+/// What goes around every request, whatever becomes of it.
+fn followed(routes: Router) -> Router {
+    routes
+        .layer(axum::middleware::from_fn(panics::catch))
+        .layer(axum::middleware::map_response(privacy::keep))
+        .layer(axum::middleware::from_fn(request_id::give))
 }
 
 /// What a worker alone serves. Its metrics name collections, so they are as open as its address: loopback by default.
 pub(crate) fn worker_routes(probes: Probes) -> Router {
-    probe_routes(probes)
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
+    followed(with_fallbacks(probe_routes(probes)))
 }
 
 async fn not_implemented() -> Problem {

@@ -11,6 +11,7 @@ use conduit_mongo::OplogWindow;
 use serde_json::{Value, json};
 
 use super::app::App;
+use super::parameters::NoParameters;
 use super::path::Name;
 use super::problem::Problem;
 use crate::catalog::{Destination, Entry};
@@ -20,13 +21,17 @@ use crate::timestamp::rfc3339;
 /// Why a stream that is to be paused is not quite yet.
 const DRAINING: &str = "what is in hand is being finished";
 
-pub(crate) async fn all(State(app): State<App>) -> Result<Json<Vec<Value>>, Problem> {
+pub(crate) async fn all(State(app): State<App>, _: NoParameters) -> Result<Json<Vec<Value>>, Problem> {
     let mut entries = app.catalog.list().await?;
     entries.retain(|entry| entry.deleting.is_none());
     show_all(&app, &entries).await.map(Json)
 }
 
-pub(crate) async fn one(State(app): State<App>, Name(name): Name) -> Result<Json<Value>, Problem> {
+pub(crate) async fn one(
+    State(app): State<App>,
+    Name(name): Name,
+    _: NoParameters,
+) -> Result<Json<Value>, Problem> {
     let entry = app.entry(&name).await?;
     let shown = show_all(&app, std::slice::from_ref(&entry)).await?;
     Ok(Json(shown.into_iter().next().unwrap_or_default()))
