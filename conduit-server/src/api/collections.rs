@@ -20,6 +20,13 @@ use crate::catalog::{CatalogError, CollectionConfig, Entry, Faults};
 /// How often an update is tried again when another process wrote at the same time.
 const MAX_TRIES: usize = 20;
 
+/// Lists all collections, sorted by name.
+#[utoipa::path(
+    get, path = "/api/collections", operation_id = "listCollections", tag = "collections",
+    responses(
+        (status = 200, description = "All collections.", body = ref("#/components/schemas/CollectionList")),
+    )
+)]
 pub(crate) async fn list(State(app): State<App>, _: NoParameters) -> Result<Json<Vec<Value>>, Problem> {
     let entries = app.catalog.list().await?;
     let shown = entries
@@ -29,6 +36,15 @@ pub(crate) async fn list(State(app): State<App>, _: NoParameters) -> Result<Json
     Ok(Json(shown.collect()))
 }
 
+/// Shows one collection.
+#[utoipa::path(
+    get, path = "/api/collections/{name}", operation_id = "getCollection", tag = "collections",
+    params(("name" = String, Path)),
+    responses(
+        (status = 200, description = "The collection.", body = ref("#/components/schemas/Collection"), headers(("ETag" = String, description = "The version."))),
+        (status = 404, description = "No such collection."),
+    )
+)]
 pub(crate) async fn get(
     State(app): State<App>,
     Name(name): Name,
@@ -37,6 +53,15 @@ pub(crate) async fn get(
     Ok(versioned(StatusCode::OK, &app.entry(&name).await?))
 }
 
+/// Configures a collection. It is made, or adopted if MongoDB has it already.
+#[utoipa::path(
+    post, path = "/api/collections", operation_id = "createCollection", tag = "collections",
+    request_body(content = ref("#/components/schemas/NewCollection"), content_type = "application/json"),
+    responses(
+        (status = 201, description = "The collection, as it is configured.", body = ref("#/components/schemas/Collection"), headers(("ETag" = String, description = "The version."))),
+        (status = 409, description = "It is configured already, is being deleted, or an index is in the way."),
+    )
+)]
 pub(crate) async fn create(
     State(app): State<App>,
     actor: Actor,
@@ -80,6 +105,18 @@ fn exists_already(name: &str) -> Problem {
     )
 }
 
+/// Replaces a configuration: what is left out takes its default, but for the key schema, which stays.
+#[utoipa::path(
+    put, path = "/api/collections/{name}", operation_id = "replaceCollection", tag = "collections",
+    params(("name" = String, Path), ("discard" = Option<bool>, Query), ("If-Match" = Option<String>, Header)),
+    request_body(content = ref("#/components/schemas/CollectionReplacement"), content_type = "application/json"),
+    responses(
+        (status = 200, description = "The collection, as it is configured.", body = ref("#/components/schemas/Collection"), headers(("ETag" = String, description = "The version."))),
+        (status = 404, description = "No such collection."),
+        (status = 409, description = "The key schema would change, a destination with waiting or dead records would vanish, an index is in the way, or somebody else changed it."),
+        (status = 412, description = "Another version is stored than If-Match says."),
+    )
+)]
 pub(crate) async fn replace(
     State(app): State<App>,
     Name(name): Name,
@@ -95,6 +132,18 @@ pub(crate) async fn replace(
     Ok(versioned(StatusCode::OK, &entry))
 }
 
+/// Changes a configuration: what is left out stays. A list of destinations is replaced as a whole.
+#[utoipa::path(
+    patch, path = "/api/collections/{name}", operation_id = "patchCollection", tag = "collections",
+    params(("name" = String, Path), ("discard" = Option<bool>, Query), ("If-Match" = Option<String>, Header)),
+    request_body(content = ref("#/components/schemas/CollectionPatch"), content_type = "application/json"),
+    responses(
+        (status = 200, description = "The collection, as it is configured.", body = ref("#/components/schemas/Collection"), headers(("ETag" = String, description = "The version."))),
+        (status = 404, description = "No such collection."),
+        (status = 409, description = "The key schema would change, a destination with waiting or dead records would vanish, an index is in the way, or somebody else changed it."),
+        (status = 412, description = "Another version is stored than If-Match says."),
+    )
+)]
 pub(crate) async fn patch(
     State(app): State<App>,
     Name(name): Name,
@@ -141,7 +190,6 @@ async fn update(
     let _writing = app.writing.lock(name).await;
     for _ in 0..MAX_TRIES {
         let old = app.entry(name).await?;
-        if_match.check(&old)?;
         let config = CollectionConfig::read(next(&old)?, Some(&old.config), (&app.types, filters))?;
         if config.key_fields() != old.config.key_fields() {
             return Err(key_schema_immutable());
@@ -150,6 +198,8 @@ async fn update(
         if !discard {
             refuse_undrained(app, &vanishing).await?;
         }
+        // Last, since a precondition is about requests that would succeed without it.
+        if_match.check(&old)?;
         app.prepare(&config).await?;
         let entry = match app.catalog.replace(&old, &config).await {
             Err(CatalogError::Changed) => continue,

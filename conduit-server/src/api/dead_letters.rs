@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use conduit_core::{DestinationId, LetterSelection};
+use conduit_core::{DestinationId, LetterSelection, Redriven};
 use serde_json::{Value, json};
 
 use super::actor::{Action, Actor};
@@ -16,10 +16,18 @@ use super::parameters::{NoParameters, Page, Selection};
 use super::path::Name;
 use super::problem::Problem;
 use super::steering::{check_destination, stream_disabled};
-use crate::catalog::{Faults, Fields};
+use crate::catalog::{Faults, Fields, whole_number};
 use crate::letter_order::{LetterAnswer, LetterOrder};
 
 /// Lists dead letters, oldest first. The cursor is the id of the last one shown.
+#[utoipa::path(
+    get, path = "/api/collections/{name}/dlq", operation_id = "listDeadLetters", tag = "dead letters",
+    params(("name" = String, Path), ("limit" = Option<u32>, Query), ("cursor" = Option<String>, Query)),
+    responses(
+        (status = 200, description = "Dead letters.", body = ref("#/components/schemas/DeadLetters")),
+        (status = 404, description = "No such collection."),
+    )
+)]
 pub(crate) async fn list(
     State(app): State<App>,
     Name(name): Name,
@@ -52,6 +60,16 @@ fn id_of(item: &str) -> Option<u64> {
 }
 
 /// Sends dead letters again.
+#[utoipa::path(
+    post, path = "/api/collections/{name}/dlq/redrive", operation_id = "redriveDeadLetters", tag = "dead letters",
+    params(("name" = String, Path)),
+    request_body(content = ref("#/components/schemas/Redrive"), content_type = "application/json"),
+    responses(
+        (status = 202, description = "They wait to be sent again.", body = ref("#/components/schemas/Redriven")),
+        (status = 404, description = "No such collection or destination."),
+        (status = 409, description = "The stream is off, or a destination rests."),
+    )
+)]
 pub(crate) async fn redrive(
     State(app): State<App>,
     Name(name): Name,
@@ -73,7 +91,12 @@ pub(crate) async fn redrive(
         selection,
         include_stale,
     };
-    match carry_out(&app, &entry.config.collection_name, &order).await? {
+    let answer = match entry.config.destinations.is_empty() {
+        // Nobody has them in hand, and there is nowhere to send them to.
+        true => Some(LetterAnswer::Redriven(Redriven::default())),
+        false => carry_out(&app, &entry.config.collection_name, &order).await?,
+    };
+    match answer {
         Some(LetterAnswer::Redriven(redriven)) => {
             actor.audit(Action::Redrive, &name, &destination, None);
             Ok((StatusCode::ACCEPTED, Json(redriven)).into_response())
@@ -97,7 +120,7 @@ fn read_redrive(body: Value) -> Result<(LetterSelection, bool), Faults> {
             fields.fault("ids", "cannot be empty: leave it out for all");
         }
         let read = |(index, value): (usize, Value)| {
-            let id = value.as_u64();
+            let id = whole_number(&value);
             if id.is_none() {
                 fields.fault(
                     &format!("ids[{index}]"),
@@ -114,6 +137,15 @@ fn read_redrive(body: Value) -> Result<(LetterSelection, bool), Faults> {
 }
 
 /// Drops dead letters.
+#[utoipa::path(
+    delete, path = "/api/collections/{name}/dlq", operation_id = "purgeDeadLetters", tag = "dead letters",
+    params(("name" = String, Path), ("destination" = Option<String>, Query), ("ids" = Option<Vec<u64>>, Query)),
+    responses(
+        (status = 200, description = "They are gone.", body = ref("#/components/schemas/Purged")),
+        (status = 404, description = "No such collection."),
+        (status = 409, description = "A destination rests."),
+    )
+)]
 pub(crate) async fn purge(
     State(app): State<App>,
     Name(name): Name,
@@ -126,7 +158,8 @@ pub(crate) async fn purge(
     let order = LetterOrder::Purge {
         selection: selection.clone(),
     };
-    let is_run = entry.is_active() && (app.engine.is_some() || !app.bulletin.published().await?.is_empty());
+    let has_streams = entry.is_active() && !entry.config.destinations.is_empty();
+    let is_run = has_streams && (app.engine.is_some() || !app.bulletin.published().await?.is_empty());
     let answer = match is_run {
         true => carry_out(&app, collection, &order).await?,
         false => None,

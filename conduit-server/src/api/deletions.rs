@@ -23,6 +23,18 @@ const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
 /// How long it may take when nobody waits for it.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// Drops a collection, its configuration and its state. One that is cut short is finished later.
+#[utoipa::path(
+    delete, path = "/api/collections/{name}", operation_id = "deleteCollection", tag = "collections",
+    params(("name" = String, Path), ("keep_data" = Option<bool>, Query), ("If-Match" = Option<String>, Header)),
+    responses(
+        (status = 204, description = "It is gone."),
+        (status = 403, description = "Deletion protection is enabled, the token may only read, or a page of another origin asks for it."),
+        (status = 404, description = "No such collection."),
+        (status = 409, description = "Somebody else changed it."),
+        (status = 412, description = "Another version is stored than If-Match says."),
+    )
+)]
 pub(crate) async fn delete(
     State(app): State<App>,
     Name(name): Name,
@@ -33,7 +45,6 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode, Problem> {
     let _writing = app.writing.lock(&name).await;
     let entry = app.entry(&name).await?;
-    if_match.check(&entry)?;
     if entry.config.deletion_protection {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
@@ -41,6 +52,7 @@ pub(crate) async fn delete(
             PROTECTED,
         ));
     }
+    if_match.check(&entry)?;
     let deletion = if keep_data {
         Deletion::KeepData
     } else {

@@ -27,6 +27,14 @@ struct Trial<'a> {
     old_image: Option<&'a [u8]>,
 }
 
+/// Tries a filter on a record, and explains the verdict. Changes nothing: a read-only token may do it.
+#[utoipa::path(
+    post, path = "/api/filters/test", operation_id = "testFilter", tag = "filters",
+    request_body(content = ref("#/components/schemas/FilterTrial"), content_type = "application/json"),
+    responses(
+        (status = 200, description = "Whether it matches, and why.", body = ref("#/components/schemas/FilterVerdict")),
+    )
+)]
 pub(crate) async fn test(_: NoParameters, headers: HeaderMap, body: Body) -> Result<Json<Value>, Problem> {
     let bytes = read_bytes(&headers, body).await?;
     let body: RawObject<'_> = serde_json::from_slice(&bytes).map_err(|error| {

@@ -11,6 +11,7 @@ mod dead_letters;
 mod deletions;
 mod filters;
 mod idle;
+mod openapi;
 mod orders;
 mod origin;
 mod pages;

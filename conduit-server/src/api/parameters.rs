@@ -10,8 +10,8 @@ use url::form_urlencoded;
 use super::problem::Problem;
 use crate::catalog::Faults;
 
-const DEFAULT_LIMIT: usize = 100;
-const MAX_LIMIT: usize = 1000;
+pub(super) const DEFAULT_LIMIT: usize = 100;
+pub(super) const MAX_LIMIT: usize = 1000;
 
 /// `?discard=true` of an update: destinations that go take their records with them.
 #[derive(Clone, Copy, Debug)]

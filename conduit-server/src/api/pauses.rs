@@ -22,6 +22,16 @@ use crate::catalog::Entry;
 const PATIENCE: Duration = Duration::from_secs(5);
 const INTERVAL: Duration = Duration::from_millis(50);
 
+/// Pauses a stream, or all of a collection. The position is kept.
+#[utoipa::path(
+    post, path = "/api/collections/{name}/pause", operation_id = "pauseStreams", tag = "streams",
+    params(("name" = String, Path), ("destination" = Option<String>, Query)),
+    responses(
+        (status = 200, description = "How it does now.", body = ref("#/components/schemas/CollectionStatus")),
+        (status = 404, description = "No such collection or destination."),
+        (status = 409, description = "The stream is off, or somebody else changed it."),
+    )
+)]
 pub(crate) async fn pause(
     State(app): State<App>,
     Name(name): Name,
@@ -32,6 +42,16 @@ pub(crate) async fn pause(
     set_paused((&app, &actor), &name, destination.as_deref(), true).await
 }
 
+/// Ends a pause: the stream goes on where it stood.
+#[utoipa::path(
+    post, path = "/api/collections/{name}/resume", operation_id = "resumeStreams", tag = "streams",
+    params(("name" = String, Path), ("destination" = Option<String>, Query)),
+    responses(
+        (status = 200, description = "How it does now.", body = ref("#/components/schemas/CollectionStatus")),
+        (status = 404, description = "No such collection or destination."),
+        (status = 409, description = "The stream is off, or somebody else changed it."),
+    )
+)]
 pub(crate) async fn resume(
     State(app): State<App>,
     Name(name): Name,

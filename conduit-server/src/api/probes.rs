@@ -12,6 +12,12 @@ use super::service::Probes;
 use crate::state_metrics::States;
 
 /// Answers 200 while the process lives.
+#[utoipa::path(
+    get, path = "/health", operation_id = "getHealth", tag = "server",
+    responses(
+        (status = 200, description = "It lives.", body = ref("#/components/schemas/Health")),
+    )
+)]
 pub(crate) async fn health(State(probes): State<Probes>) -> Json<Value> {
     let state = probes.health.snapshot();
     let watchers = probes.collections().await;
@@ -29,6 +35,13 @@ pub(crate) async fn health(State(probes): State<Probes>) -> Json<Value> {
 }
 
 /// Answers 200 when the server can do its work, else 503 with why.
+#[utoipa::path(
+    get, path = "/ready", operation_id = "getReady", tag = "server",
+    responses(
+        (status = 200, description = "It can do its work.", body = ref("#/components/schemas/Ready")),
+        (status = 503, description = "It cannot, and why."),
+    )
+)]
 pub(crate) async fn ready(State(probes): State<Probes>) -> Response {
     let obstacles = probes.health.obstacles();
     if obstacles.is_empty() {
@@ -37,7 +50,13 @@ pub(crate) async fn ready(State(probes): State<Probes>) -> Response {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", obstacles.join("; ")).into_response()
 }
 
-/// Prometheus' text.
+/// Shows metrics as Prometheus reads them.
+#[utoipa::path(
+    get, path = "/metrics", operation_id = "getMetrics", tag = "server",
+    responses(
+        (status = 200, description = "Metrics.", content_type = "text/plain", body = String),
+    )
+)]
 pub(crate) async fn metrics(State(probes): State<Probes>) -> Response {
     let collections: Vec<CollectionStatus> = probes.collections().await;
     let idle = match &probes.idle {

@@ -3,20 +3,29 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::catalog::{CatalogError, Fault, Faults};
 use conduit_core::{StateError, StateErrorKind};
 use conduit_mongo::{AdminError, AdminErrorKind, AdminField};
 
-/// An error answer.
-#[derive(Debug, Serialize)]
+/// An error answer, as RFC 9457 has it.
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
+    /// Names the kind of problem: `urn:conduit:problem:` and the code.
     #[serde(rename = "type")]
     kind: String,
+    /// The status in words.
     title: &'static str,
+    /// The status.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// What is wrong here, for people.
     detail: String,
+    /// What is wrong, for programs: it stays the same from version to version.
+    #[schema(pattern = "^[a-z][a-z0-9_]*$")]
     code: &'static str,
+    /// Every fault of what was sent; absent where it is not at fault.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Fault>,
 }

@@ -34,7 +34,17 @@ enum Target {
     At(Timestamp),
 }
 
-/// Has streams deliver again from a time on.
+/// Has streams deliver again from a time on, also what was delivered before.
+#[utoipa::path(
+    post, path = "/api/collections/{name}/rewind", operation_id = "rewindStreams", tag = "streams",
+    params(("name" = String, Path)),
+    request_body(content = ref("#/components/schemas/Rewind"), content_type = "application/json"),
+    responses(
+        (status = 202, description = "It is noted; the worker follows.", body = ref("#/components/schemas/Rewound")),
+        (status = 404, description = "No such collection or destination."),
+        (status = 409, description = "The stream is off, MongoDB's history no longer reaches back to that time, or somebody else changed it."),
+    )
+)]
 pub(crate) async fn rewind(
     State(app): State<App>,
     Name(name): Name,

@@ -11,6 +11,7 @@ use conduit_mongo::MongoWatcher;
 
 use super::app::App;
 use super::idle::Idle;
+use super::openapi::{Document, openapi};
 use super::problem::Problem;
 use super::{
     auth, availability, body_limit, collections, dead_letters, deletions, filters, pages, panics, pauses,
@@ -107,15 +108,18 @@ pub(crate) fn api_routes(app: App, probes: Probes) -> Router {
     let to_come = Router::new()
         .route("/api/collections/{name}/tail", any(not_implemented))
         .route("/api/collections/{name}/test", any(not_implemented))
-        .route("/openapi.json", any(not_implemented))
         .route("/", any(not_implemented));
     let pages: Router = Router::new()
-        .route("/docs", get(pages::docs))
         .route("/assets/docs.css", get(pages::docs_style))
         .route("/sign-in", post(pages::sign_in))
         .route("/sign-out", post(pages::sign_out))
         .with_state(app.tokens.clone());
-    let routes = stored.merge(filters).merge(to_come).merge(pages);
+    let document = Document::of(&app.types);
+    let documents: Router = Router::new()
+        .route("/openapi.json", get(openapi))
+        .route("/docs", get(pages::docs))
+        .with_state(document);
+    let routes = stored.merge(filters).merge(to_come).merge(documents).merge(pages);
     let routes = with_fallbacks(routes.merge(probe_routes(probes)))
         .layer(axum::middleware::from_fn(body_limit::enforce))
         .layer(axum::middleware::from_fn_with_state(app.tokens, auth::check));

@@ -21,12 +21,28 @@ use crate::timestamp::rfc3339;
 /// Why a stream that is to be paused is not quite yet.
 const DRAINING: &str = "what is in hand is being finished";
 
+/// Shows how all collections do.
+#[utoipa::path(
+    get, path = "/api/status", operation_id = "getStatuses", tag = "status",
+    responses(
+        (status = 200, description = "All collections, sorted by name.", body = ref("#/components/schemas/CollectionStatusList")),
+    )
+)]
 pub(crate) async fn all(State(app): State<App>, _: NoParameters) -> Result<Json<Vec<Value>>, Problem> {
     let mut entries = app.catalog.list().await?;
     entries.retain(|entry| entry.deleting.is_none());
     show_all(&app, &entries).await.map(Json)
 }
 
+/// Shows how a collection and its destinations do.
+#[utoipa::path(
+    get, path = "/api/collections/{name}/status", operation_id = "getStatus", tag = "status",
+    params(("name" = String, Path)),
+    responses(
+        (status = 200, description = "How it does.", body = ref("#/components/schemas/CollectionStatus")),
+        (status = 404, description = "No such collection."),
+    )
+)]
 pub(crate) async fn one(
     State(app): State<App>,
     Name(name): Name,

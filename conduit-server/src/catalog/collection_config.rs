@@ -22,6 +22,8 @@ pub(crate) struct CollectionConfig {
     pub(crate) destinations: Vec<Destination>,
 }
 
+/// The longest name: a namespace is at most 255 bytes with the database's name, which is at most 63.
+pub(crate) const MAX_NAME_BYTES: usize = 190;
 const KNOWN: &str = "collection_name, primary_key, sort_key, stream_enabled, old_image, ttl_attribute, \
                      deletion_protection, image_format, destinations";
 
@@ -180,8 +182,7 @@ fn check_collection_name(name: &str) -> Result<(), &'static str> {
     if name.is_empty() {
         return Err("cannot be empty");
     }
-    // A namespace is at most 255 bytes with the database's name, which is at most 63.
-    if name.len() > 190 {
+    if name.len() > MAX_NAME_BYTES {
         return Err("cannot be longer than 190 bytes");
     }
     if name.contains('$') || name.contains('\0') || name.contains(':') {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// One thing that is wrong with a request body.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub(crate) struct Fault {
     /// The place, such as `destinations[0].endpoint`.
     pub(crate) field: String,
@@ -134,7 +134,7 @@ impl<'a> Fields<'a> {
         let Some(value) = self.take(name) else {
             return default;
         };
-        match value.as_u64().filter(|number| range.contains(number)) {
+        match whole_number(&value).filter(|number| range.contains(number)) {
             Some(number) => number,
             None => {
                 let message = format!("must be a whole number from {} to {}", range.start(), range.end());
@@ -176,6 +176,20 @@ pub(crate) fn kind_of(value: &Value) -> &'static str {
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",
     }
+}
+
+/// Reads a whole number, however it is written: `5.0` is the same number as `5`.
+pub(crate) fn whole_number(value: &Value) -> Option<u64> {
+    // Up to here floats have every whole number, so that none is taken for another.
+    const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+    let float = || {
+        value
+            .as_f64()
+            .filter(|number| number.fract() == 0.0 && (0.0..=MAX_EXACT).contains(number))
+    };
+    // It is whole and in range.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    value.as_u64().or_else(|| float().map(|number| number as u64))
 }
 
 /// Reads a duration such as `30s`, `500ms` or `5m`.
@@ -236,6 +250,24 @@ mod tests {
         }
         assert_eq!(show_duration(Duration::from_millis(1500)), "1500ms");
         assert_eq!(show_duration(Duration::from_secs(30)), "30s");
+    }
+
+    #[test]
+    fn a_whole_number_is_one_however_it_is_written() {
+        for (text, number) in [
+            ("5", Some(5)),
+            ("5.0", Some(5)),
+            ("5e2", Some(500)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("9007199254740992.0", Some(9_007_199_254_740_992)),
+            ("9007199254740994.0", None),
+            ("5.5", None),
+            ("-1", None),
+            ("\"5\"", None),
+        ] {
+            let value: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(whole_number(&value), number, "{text}");
+        }
     }
 
     #[test]

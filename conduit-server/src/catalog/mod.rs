@@ -9,11 +9,11 @@ mod mark;
 mod steering;
 mod store;
 
-pub(crate) use collection_config::CollectionConfig;
+pub(crate) use collection_config::{CollectionConfig, MAX_NAME_BYTES};
 pub(crate) use destination::{COMMON_FIELDS, Destination, pattern_faults};
 pub(crate) use endpoint::check_endpoint;
 pub(crate) use entry::{Deletion, Entry};
-pub(crate) use faults::{Fault, Faults, Fields, kind_of, parse_duration, show_duration};
+pub(crate) use faults::{Fault, Faults, Fields, kind_of, parse_duration, show_duration, whole_number};
 pub(crate) use mark::Mark;
 pub(crate) use steering::MarkUpdate;
 pub(crate) use store::{Catalog, CatalogError};

@@ -70,6 +70,11 @@ impl DestinationTypes {
         self.0.iter().find(|kind| kind.name() == name)
     }
 
+    /// Returns all of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &dyn DestinationType> {
+        self.0.iter().map(|kind| &**kind)
+    }
+
     /// Returns the names, for messages.
     pub(crate) fn names(&self) -> String {
         let quoted: Vec<String> = self.0.iter().map(|kind| format!("{:?}", kind.name())).collect();

@@ -22,11 +22,11 @@ impl DestinationType for EventBridge {
 
     fn fields(&self) -> Vec<Field> {
         vec![
-            Field::text("event_bus_name").required(),
-            Field::text("region"),
+            Field::text("event_bus_name").required().such_as("orders"),
+            Field::text("region").such_as("eu-west-1"),
             Field::text("source").or(DEFAULT_SOURCE),
             Field::text("detail_type"),
-            Field::text("role_arn"),
+            Field::text("role_arn").such_as("arn:aws:iam::123456789012:role/conduit"),
             Field::integer("max_request_bytes", 1024..=1_048_576).or(DEFAULT_MAX_REQUEST_BYTES),
             Field::url("endpoint"),
         ]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::settings::{MASK, hide};
-use crate::catalog::{Fields, kind_of, parse_duration, show_duration};
+use crate::catalog::{Fields, kind_of, parse_duration, show_duration, whole_number};
 
 /// A field that destinations of a type have: its name, what it holds, and what it is when left out.
 ///
@@ -27,6 +27,7 @@ pub struct Field {
     shape: Shape,
     is_required: bool,
     default: Value,
+    example: Option<&'static str>,
 }
 
 #[derive(Clone, Debug)]
@@ -50,6 +51,7 @@ impl Field {
             shape,
             is_required: false,
             default: Value::Null,
+            example: None,
         }
     }
 
@@ -126,6 +128,13 @@ impl Field {
     #[must_use]
     pub fn or(mut self, default: impl Into<Value>) -> Self {
         self.default = default.into();
+        self
+    }
+
+    /// What it may look like, for the documentation of the API. Default: none.
+    #[must_use]
+    pub fn such_as(mut self, example: &'static str) -> Self {
+        self.example = Some(example);
         self
     }
 
@@ -283,10 +292,12 @@ impl Shape {
                 Ok(Value::String(text))
             }
             (Self::Object, object @ Value::Object(_)) => Ok(object),
-            (Self::Integer(range), value) => match value.as_u64().filter(|number| range.contains(number)) {
-                Some(number) => Ok(json!(number)),
-                None => Err(format!("must be {}", self.expected())),
-            },
+            (Self::Integer(range), value) => {
+                match whole_number(&value).filter(|number| range.contains(number)) {
+                    Some(number) => Ok(json!(number)),
+                    None => Err(format!("must be {}", self.expected())),
+                }
+            }
             (Self::Duration(range), Value::String(text)) => {
                 let duration = parse_duration(&text)?;
                 if !range.contains(&duration) {
@@ -353,6 +364,8 @@ fn secret(
     }
 }
 
+#[path = "field_schema.rs"]
+pub(crate) mod schema;
 #[cfg(test)]
 #[path = "field_tests.rs"]
 mod tests;

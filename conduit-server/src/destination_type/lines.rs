@@ -51,7 +51,7 @@ impl DestinationType for File {
     }
 
     fn fields(&self) -> Vec<Field> {
-        vec![Field::text("path").required()]
+        vec![Field::text("path").required().such_as("orders.ndjson")]
     }
 
     fn target(&self, settings: &DestinationSettings) -> String {

@@ -28,7 +28,7 @@ impl DestinationType for Meilisearch {
         vec![
             Field::url("endpoint").required(),
             Field::secret("bearer_token"),
-            Field::text("index_name"),
+            Field::text("index_name").such_as("orders"),
             Field::object("settings"),
         ]
     }

@@ -23,6 +23,8 @@ pub use settings::DestinationSettings;
 
 use field::target_of;
 
+pub(crate) use field::schema;
+
 pub(crate) use destination_types::{DestinationTypes, Reach, check_fields, field_names, read_settings};
 
 /// Why a destination cannot be used: which of its fields, and what is wrong with it.

@@ -203,3 +203,23 @@ async fn dead_letters_are_purged_by_destination_and_id_with_or_without_a_worker(
     assert_eq!(answer["purged"], 1);
     server.stop().await;
 }
+
+/// Nobody holds letters in hand for a stream without destinations: a request waited ten seconds for somebody who would.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_destinations_there_is_nothing_to_redrive_or_purge_and_nobody_is_waited_for() {
+    let world = World::new().await;
+    let server = world.start("run").await;
+    let body = json!({"collection_name": "c", "stream_enabled": true});
+    server.api.create(body).await;
+    let redriven = server
+        .api
+        .expect(202, "POST", "/api/collections/c/dlq/redrive", None)
+        .await;
+    assert_eq!(redriven, json!({"redriven": 0, "stale": 0}));
+    let purged = server
+        .api
+        .expect(200, "DELETE", "/api/collections/c/dlq", None)
+        .await;
+    assert_eq!(purged, json!({"purged": 0}));
+    server.kill().await;
+}

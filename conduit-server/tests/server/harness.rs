@@ -8,7 +8,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::http::{Request, StatusCode};
+use axum::http::{HeaderMap, Request, StatusCode};
 use bson::{Document, doc};
 use conduit_testkit::receiver::Receiver;
 use conduit_testkit::servers::{RedisServer, shared_mongodb_uri, unique_database_name};
@@ -247,19 +247,19 @@ impl Api {
         }
     }
 
-    /// Calls and returns the answer's status, content type and text.
-    pub(crate) async fn try_typed(
+    /// Calls and returns the answer's status, headers and text.
+    pub(crate) async fn try_send(
         &self,
         method: &str,
         path: &str,
-        content_type: &str,
+        headers: &[(&str, &str)],
         body: Vec<u8>,
-    ) -> Result<(StatusCode, String, String), hyper_util::client::legacy::Error> {
+    ) -> Result<(StatusCode, HeaderMap, String), hyper_util::client::legacy::Error> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base));
-        if !body.is_empty() {
-            request = request.header("content-type", content_type);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -268,22 +268,40 @@ impl Api {
             .client
             .request(request.body(Full::new(Bytes::from(body))).unwrap())
             .await?;
-        let status = response.status();
-        let answered_type = response.headers().get("content-type");
-        let answered_type = answered_type
-            .map_or("", |value| value.to_str().unwrap())
-            .to_owned();
-        let bytes = response
-            .into_body()
+        let (parts, body) = response.into_parts();
+        let bytes = body
             .collect()
             .await
             .map(|body| body.to_bytes())
             .unwrap_or_default();
-        Ok((
-            status,
-            answered_type,
-            String::from_utf8_lossy(&bytes).into_owned(),
-        ))
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        Ok((parts.status, parts.headers, text))
+    }
+
+    /// Sends a request with headers of its own.
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> (StatusCode, HeaderMap, String) {
+        let sent = self.try_send(method, path, headers, body.as_bytes().to_vec());
+        sent.await.unwrap()
+    }
+
+    /// Calls and returns the answer's status, content type and text.
+    pub(crate) async fn try_typed(
+        &self,
+        method: &str,
+        path: &str,
+        content_type: &str,
+        body: Vec<u8>,
+    ) -> Result<(StatusCode, String, String), hyper_util::client::legacy::Error> {
+        let typed = [("content-type", content_type)];
+        let headers = if body.is_empty() { &[][..] } else { &typed[..] };
+        let (status, headers, text) = self.try_send(method, path, headers, body).await?;
+        Ok((status, header(&headers, "content-type"), text))
     }
 
     pub(crate) async fn try_text(
@@ -377,6 +395,12 @@ pub(crate) async fn insert(collection: &Collection<Document>, id: &str, value: i
         .insert_one(doc! { "_id": id, "value": value })
         .await
         .unwrap();
+}
+
+/// A header of an answer; empty if it is not there.
+pub(crate) fn header(headers: &HeaderMap, name: &str) -> String {
+    let value = headers.get(name).map(|value| value.to_str().unwrap());
+    value.unwrap_or_default().to_owned()
 }
 
 /// The places that an answer finds fault with.
