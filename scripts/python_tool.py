@@ -96,3 +96,14 @@ def _python_with(name: str, variable: str, version: str, requirements: str) -> P
 HAND_WRITTEN = _python_with("hand-written", "CONDUIT_BENCH_PYTHON", "4.18.3", "hand_written.txt")
 MQ_BRIDGE = _python_with("mq-bridge", "CONDUIT_BENCH_MQ_BRIDGE", "1.2.0", "mq_bridge.txt")
 DEBEZIUM = _python_with("debezium", "CONDUIT_BENCH_DEBEZIUM", "3.6.3.0", "debezium.txt")
+SCHEMATHESIS = PythonTool(
+    name="schemathesis",
+    variable="CONDUIT_SCHEMATHESIS",
+    version="4.32.5",
+    requirements=Path(__file__).resolve().parent / "schemathesis.txt",
+    start="from schemathesis.cli import schemathesis\nschemathesis()",
+    otherwise=(
+        "It needs Python 3.11 or newer. Install it yourself (pip install schemathesis) and set\n"
+        "CONDUIT_SCHEMATHESIS to the path of its `schemathesis`."
+    ),
+)

@@ -66,6 +66,10 @@ class Server(ABC):
     def arguments(self) -> List[str]:
         """The command line after the program's name."""
 
+    def environment(self) -> Optional[Dict[str, str]]:
+        """Its environment, if it is not ours."""
+        return None
+
     @abstractmethod
     def is_ready(self) -> bool:
         """Asks the server, once; may raise what a connection raises."""
@@ -76,7 +80,7 @@ class Server(ABC):
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
         command = [str(self._program), *self.arguments()]
-        self._process = processes.start_in_background(command, self._log)
+        self._process = processes.start_in_background(command, self._log, self.environment())
 
     def wait_until_ready(self) -> None:
         """Waits until it serves; `Problem` with its log if it will not."""
