@@ -1,5 +1,6 @@
 //! The clients of MongoDB.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use conduit_mongo::describe;
@@ -15,6 +16,10 @@ const MAX_CONNECTIONS: u32 = 100;
 /// How many connections change streams may use at once: each holds one while it waits for changes, so this is how many can
 /// be open. Connections are made when they are needed.
 const MAX_STREAM_CONNECTIONS: u32 = 10_000;
+
+/// What is said of a URI instead of an error that would quote it.
+const UNQUOTED: &str = "a server must be a host or host:port; in user name and password, all but letters, digits and - . _ ~ \
+                        must be percent-encoded";
 
 /// The same database through two clients, so that waiting change streams never keep a request from a connection.
 #[derive(Clone, Debug)]
@@ -33,10 +38,8 @@ impl MongoClients {
     pub(crate) async fn open(environment: &Environment, uri: &str) -> Result<Self, String> {
         let subject = environment.role.subject();
         let options = ClientOptions::parse(uri).await.map_err(|error| {
-            format!(
-                "Failed to create {subject}: parse MongoDB URI: {}",
-                describe(&error)
-            )
+            let fault = fault_of(uri, describe(&error));
+            format!("Failed to create {subject}: parse MongoDB URI: {fault}")
         })?;
         let connect = |max_connections| {
             let client = Client::with_options(with_defaults(options.clone(), max_connections));
@@ -48,6 +51,25 @@ impl MongoClients {
             database: connect(MAX_CONNECTIONS)?,
             streams: connect(MAX_STREAM_CONNECTIONS)?,
         })
+    }
+}
+
+/// What is wrong with a URI, unless the message repeats what may be a password: with a character in it that is not escaped it
+/// is taken for a port or an option.
+fn fault_of(uri: &str, message: String) -> String {
+    let rest = uri.split_once("://").map_or(uri, |(_scheme, rest)| rest);
+    let doubtful = match rest.rsplit_once('@') {
+        Some((credentials, _)) => credentials,
+        None => rest.split(['/', '?']).next().unwrap_or_default(),
+    };
+    let words = |text: &str| -> HashSet<String> {
+        let text = text.to_lowercase();
+        let words = text.split(|c: char| !c.is_alphanumeric());
+        words.map(str::to_owned).filter(|word| !word.is_empty()).collect()
+    };
+    match words(doubtful).is_disjoint(&words(&message)) {
+        true => message,
+        false => UNQUOTED.to_owned(),
     }
 }
 
@@ -90,5 +112,34 @@ mod tests {
             with_uri("").await.server_selection_timeout,
             Some(SERVER_SELECTION)
         );
+    }
+
+    #[tokio::test]
+    async fn a_fault_of_the_uri_is_told_without_what_may_be_a_password() {
+        let fault = async |uri: &str| {
+            let error = ClientOptions::parse(uri).await.expect_err(uri);
+            fault_of(uri, describe(&error))
+        };
+        for uri in [
+            "mongodb://u:hunter2?x@h",
+            "mongodb://u:hunter2",
+            "mongodb://u:hunter2,x",
+            "mongodb://u:12?hunter2@h/db",
+            "mongodb://u:hunter2@h:hunter2",
+            "mongodb://u:x=hunter2&y?z@h",
+            "mongodb://[hunter2",
+            "mongodb+srv://u:hunter2",
+            "mongodb://u:hunter2@@h",
+            "mongodb://u:hunter2/x@h",
+            "mongodb://u:hunter2@h:x",
+        ] {
+            let message = fault(uri).await;
+            assert!(
+                !message.contains("hunter2") && !message.is_empty(),
+                "{uri}: {message}"
+            );
+        }
+        assert!(fault("mongodb://u:hunter2@h/?tls=maybe").await.contains("`tls`"));
+        assert!(fault("mongodb://h/?oops=1").await.contains("oops"));
     }
 }
