@@ -38,7 +38,13 @@ struct Trial<'a> {
 pub(crate) async fn test(_: NoParameters, headers: HeaderMap, body: Body) -> Result<Json<Value>, Problem> {
     let bytes = read_bytes(&headers, body).await?;
     let body: RawObject<'_> = serde_json::from_slice(&bytes).map_err(|error| {
-        Problem::bad_request("invalid_json", format!("the body is not a JSON object: {error}"))
+        // An error about something else than an object would quote it.
+        let reason = if error.is_data() {
+            String::new()
+        } else {
+            format!(": {error}")
+        };
+        Problem::bad_request("invalid_json", format!("the body is not a JSON object{reason}"))
     })?;
     let trial = read(&body)?;
     let explain = trial.pattern.explain(trial.new_image, trial.old_image);
