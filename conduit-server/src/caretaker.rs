@@ -11,7 +11,6 @@ const REPLICA_SET_PATIENCE: Duration = Duration::from_secs(10);
 const DELETION_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Looks after what is configured: finishes deletions, and makes collections again that somebody else dropped.
-#[derive(Debug)]
 pub(crate) struct Caretaker {
     app: App,
     uri: String,
@@ -23,7 +22,7 @@ impl Caretaker {
     }
 
     /// Does what has to be done before the API is ready, asking until MongoDB is there: initiates the replica set, finishes
-    /// deletions that were cut short.
+    /// deletions that were cut short, encrypts secrets that are stored otherwise.
     pub(crate) async fn start(&self) {
         let mut wait = Duration::from_millis(100);
         while let Err(error) = conduit_mongo::initiate_replica_set(&self.uri, REPLICA_SET_PATIENCE).await {
@@ -32,6 +31,18 @@ impl Caretaker {
         }
         let mut wait = Duration::from_millis(100);
         while !matches!(finish_deletions(&self.app).await, Ok(true)) {
+            pause(&mut wait).await;
+        }
+        let mut wait = Duration::from_millis(100);
+        loop {
+            match self.app.catalog.encrypt_stored().await {
+                Ok(0) => return,
+                Ok(collections) => {
+                    tracing::info!(collections, "stored secrets were encrypted with the key in use");
+                    return;
+                }
+                Err(error) => tracing::debug!(%error, "stored secrets are not encrypted yet"),
+            }
             pause(&mut wait).await;
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use conduit_sinks::egress::EgressPolicy;
 
 use crate::catalog::parse_duration;
+use crate::secrets::{SecretKeys, SecretSources};
 
 /// What this process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +69,10 @@ pub(crate) struct Environment {
     pub(crate) egress: EgressPolicy,
     /// Where `file` destinations may write; without it there are none.
     pub(crate) file_dir: Option<PathBuf>,
+    /// What destinations' secrets are encrypted with where they are stored.
+    pub(crate) secret_keys: SecretKeys,
+    /// Where secrets are that destinations refer to.
+    pub(crate) secret_sources: SecretSources,
     pub(crate) idempotency_keys: bool,
     pub(crate) max_keys: u64,
     pub(crate) sync_interval: Duration,
@@ -80,16 +85,16 @@ pub(crate) struct Environment {
 /// Where `dev` keeps everything.
 pub(crate) const DEV_FOLDER: &str = ".conduit";
 
-/// Variables of features that this version does not have: refused rather than ignored.
-const UNBUILT: [&str; 2] = ["CONDUIT_SECRET_KEY", "CONDUIT_SECRETS_DIR"];
-
 impl Environment {
     /// Reads the process's environment.
     ///
     /// # Errors
     /// The first thing that is wrong, as the line that follows `FATAL: `.
     pub(crate) fn read(role: Role) -> Result<Self, String> {
-        Self::from_variables(role, &std::env::vars().collect())
+        // What is not UTF-8 is replaced: it is refused where it matters, and a token of it lets nobody in.
+        let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+        let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+        Self::from_variables(role, &variables.collect())
     }
 
     fn from_variables(role: Role, variables: &HashMap<String, String>) -> Result<Self, String> {
@@ -108,22 +113,21 @@ impl Environment {
         };
         check_database(&database)?;
         let state = read_state(role, get("CONDUIT_STATE"), get("REDIS_URI"))?;
-        for name in UNBUILT {
-            if get(name).is_some() {
-                return Err(format!(
-                    "{name} is set, but this version does not have it yet: unset it"
-                ));
-            }
-        }
         let egress = match get("CONDUIT_EGRESS").as_deref() {
             None | Some("any") => EgressPolicy::Any,
             Some("public") => EgressPolicy::Public,
             Some(_) => return Err("CONDUIT_EGRESS must be any or public".to_owned()),
         };
-        let file_dir = get("CONDUIT_FILE_DIR").map(PathBuf::from);
-        if file_dir.as_ref().is_some_and(|folder| !folder.is_dir()) {
-            return Err("CONDUIT_FILE_DIR must be a folder that exists".to_owned());
-        }
+        let folder = |name: &str| match get(name).map(PathBuf::from) {
+            Some(folder) if !folder.is_dir() => Err(format!("{name} must be a folder that exists")),
+            folder => Ok(folder),
+        };
+        let file_dir = folder("CONDUIT_FILE_DIR")?;
+        let secret_keys = get("CONDUIT_SECRET_KEY").map(|text| SecretKeys::parse(&text));
+        let secret_keys = secret_keys
+            .transpose()
+            .map_err(|message| format!("CONDUIT_SECRET_KEY {message}"))?;
+        let secret_sources = SecretSources::new(variables, folder("CONDUIT_SECRETS_DIR")?);
         let api_token = get("CONDUIT_API_TOKEN");
         let read_token = get("CONDUIT_API_READ_TOKEN");
         if read_token.is_some() && api_token.is_none() {
@@ -153,6 +157,8 @@ impl Environment {
             read_token,
             egress,
             file_dir,
+            secret_keys: secret_keys.unwrap_or_default(),
+            secret_sources,
             idempotency_keys: match get("IDEMPOTENCY").as_deref() {
                 None | Some("keys") => true,
                 Some("watermark") => false,
@@ -290,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_values_and_features_to_come_are_refused() {
+    fn wrong_values_are_refused() {
         for (name, value) in [
             ("PORT", "x"),
             ("PORT", "65536"),
@@ -303,6 +309,7 @@ mod tests {
             ("CONDUIT_FILE_DIR", "/nowhere/at/all"),
             ("HOST", "example"),
             ("CONDUIT_SECRET_KEY", "k"),
+            ("CONDUIT_SECRETS_DIR", "/nowhere/at/all"),
             ("MONGODB_DATABASE", "a.b"),
             ("MONGODB_DATABASE", "config"),
         ] {

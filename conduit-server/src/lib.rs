@@ -17,6 +17,7 @@ mod letter_order;
 mod logging;
 mod metrics;
 mod mongo_clients;
+mod secrets;
 mod server;
 mod state_metrics;
 mod timestamp;

@@ -204,7 +204,8 @@ impl Server {
         let role = environment.role;
         let fail = |error: String| format!("Failed to create {}: {error}", role.subject());
         let metrics = Arc::new(Metrics::new().map_err(|error| fail(error.to_string()))?);
-        let (catalog, bulletin) = (Catalog::new(&clients.database), Bulletin::new(redis.clone()));
+        let catalog = Catalog::new(&clients.database).with_secret_keys(environment.secret_keys.clone());
+        let bulletin = Bulletin::new(redis.clone());
         let (health, history) = (Health::new(), History::default());
         let client = HttpClient::new(environment.egress).map_err(|error| fail(error.to_string()))?;
         let mut types = DestinationTypes::built_in(Reach {
@@ -212,6 +213,7 @@ impl Server {
             egress: environment.egress,
             folder: environment.file_dir.clone(),
         });
+        types = types.with_secrets(environment.secret_sources.clone());
         host.types.into_iter().for_each(|kind| types.add(kind));
         let watcher = MongoWatcher::new(clients.streams.clone());
         let worker = if role.has_worker() {

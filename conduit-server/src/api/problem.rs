@@ -109,6 +109,10 @@ impl From<CatalogError> for Problem {
                 "unreadable_configuration",
                 error.to_string(),
             ),
+            CatalogError::Unencrypted => {
+                tracing::error!(%error, "a request failed");
+                Self::unavailable(error.to_string())
+            }
             CatalogError::Exists => Self::conflict("collection_exists", error.to_string()),
             CatalogError::Changed => {
                 Self::conflict("version_conflict", format!("{error}; read it and try again"))

@@ -8,7 +8,7 @@ use super::destination::{Destination, DestinationContext};
 use super::faults::{Faults, Fields};
 use crate::destination_type::DestinationTypes;
 
-/// A validated configuration. Stored as it is in `config.collections`, secrets included.
+/// A validated configuration. Stored in `config.collections`, secrets included, which are encrypted if there is a key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CollectionConfig {
     pub(crate) collection_name: CollectionName,

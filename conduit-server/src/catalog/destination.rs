@@ -146,7 +146,7 @@ impl Destination {
         };
         // Only what is whole is checked as a whole.
         if let Some(collection) = context.collection.filter(|_| is_read)
-            && let Err(found) = destination.sink(collection, context.types)
+            && let Err(found) = destination.check(collection, context.types)
         {
             for SettingFault { field, message } in found {
                 let place = if field.is_empty() {
@@ -160,11 +160,44 @@ impl Destination {
         Some(destination)
     }
 
-    /// Makes the sink; the faults are those of the settings.
+    /// Says what is wrong with the settings. A secret that is elsewhere is not asked for: where it has to be is with the
+    /// worker, which may be another process on another machine.
+    fn check(&self, collection: &CollectionName, types: &DestinationTypes) -> Result<(), Vec<SettingFault>> {
+        let (settings, stand_ins) = self.settings.with_stand_ins();
+        let Err(mut faults) = self.make_sink(collection, types, &settings) else {
+            return Ok(());
+        };
+        // A stand-in need not be what a host's own type asks for.
+        faults.retain(|fault| !stand_ins.contains(&fault.field));
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+
+    /// Returns the destination with every secret at hand, which are read where they are referred to.
+    ///
+    /// # Errors
+    /// The secrets that are not to be had here.
+    pub(crate) fn resolved(&self, types: &DestinationTypes) -> Result<Self, Vec<SettingFault>> {
+        Ok(Self {
+            settings: self.settings.resolve(types.secrets())?,
+            ..self.clone()
+        })
+    }
+
+    /// Makes the sink; the faults are those of the settings, and secrets that are not to be had here.
     pub(crate) fn sink(
         &self,
         collection: &CollectionName,
         types: &DestinationTypes,
+    ) -> Result<Arc<dyn Sink>, Vec<SettingFault>> {
+        let settings = self.settings.resolve(types.secrets())?;
+        self.make_sink(collection, types, &settings)
+    }
+
+    fn make_sink(
+        &self,
+        collection: &CollectionName,
+        types: &DestinationTypes,
+        settings: &DestinationSettings,
     ) -> Result<Arc<dyn Sink>, Vec<SettingFault>> {
         let Some(kind) = types.get(&self.kind) else {
             let message = format!(
@@ -177,7 +210,7 @@ impl Destination {
         kind.sink(SinkRequest {
             collection,
             format: self.format,
-            settings: &self.settings,
+            settings,
         })
     }
 
@@ -218,7 +251,8 @@ impl Destination {
         }))
     }
 
-    /// Tells one configuration from another, so that a change restarts the subscription.
+    /// Tells one configuration from another, so that a change restarts the subscription. Of secrets at hand it is told by
+    /// what they are, not by how they are stored or where they are.
     pub(crate) fn revision(&self) -> u64 {
         // Serializing plain data to a string cannot fail; if it did, the destination would merely not restart.
         let text = serde_json::to_string(self).unwrap_or_default();

@@ -1,4 +1,5 @@
 use super::*;
+use crate::secrets::SecretSources;
 
 fn read(value: Value, stored: &[Destination]) -> Result<Destination, Vec<(String, String)>> {
     let mut faults = Faults::default();
@@ -178,6 +179,56 @@ fn a_change_of_any_field_is_another_revision() {
         plain.revision(),
         read(http("http://a/x"), &[]).unwrap().revision()
     );
+}
+
+/// Whether the process that is asked has the secret, or can read it, is nobody's business but the worker's.
+#[test]
+fn a_secret_that_is_elsewhere_is_no_fault_and_hides_none() {
+    let mut body = http("http://a/");
+    body["bearer_token"] = json!({"env": "CONDUIT_DEST_NOWHERE"});
+    body["signing_secret"] = json!([{"file": "new"}, {"file": "old"}]);
+    body["headers"] = json!({"x-key": {"file": "key"}});
+    let destination = read(body.clone(), &[]).unwrap();
+    assert_eq!(destination.show()["signing_secret"], body["signing_secret"]);
+    let collection = CollectionName::new("orders").unwrap();
+    let faults = destination
+        .sink(&collection, &DestinationTypes::for_tests())
+        .unwrap_err();
+    assert_eq!(faults.len(), 4, "{faults:?}");
+    let mut one = body.clone();
+    one["signing_secret"] = json!({"file": "new"});
+    assert!(read(one, &[]).is_ok());
+    body["headers"]["host"] = json!("x");
+    body["signing_secret"][1] = json!("short");
+    let places: Vec<String> = read(body, &[])
+        .unwrap_err()
+        .into_iter()
+        .map(|(place, _)| place)
+        .collect();
+    assert_eq!(
+        places,
+        ["destinations[0].signing_secret[1]", "destinations[0].headers"]
+    );
+}
+
+#[test]
+fn a_revision_follows_the_secret_and_not_the_way_it_is_stored() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let sources = SecretSources::new(&HashMap::new(), Some(folder.path().to_owned()));
+    let types = DestinationTypes::for_tests().with_secrets(sources);
+    let with = |token: Value| {
+        let mut body = http("http://a/");
+        body["bearer_token"] = token;
+        read(body, &[]).unwrap()
+    };
+    let (plain, referred) = (with(json!("one")), with(json!({"file": "token"})));
+    let revision = |destination: &Destination| destination.resolved(&types).unwrap().revision();
+    std::fs::write(folder.path().join("token"), "one\n").unwrap();
+    let before = revision(&referred);
+    assert_eq!(before, revision(&plain));
+    assert_ne!(before, referred.revision());
+    std::fs::write(folder.path().join("token"), "two\n").unwrap();
+    assert_ne!(before, revision(&referred));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod collection_config;
 mod destination;
+mod encryption;
 mod endpoint;
 mod entry;
 mod faults;

@@ -10,6 +10,7 @@ use mongodb::{Collection, Database};
 
 use super::entry::Deletion;
 use super::{CATALOG_COLLECTION, CollectionConfig, Entry};
+use crate::secrets::{NoRandomness, SecretKeys};
 
 /// Why a write of the configuration did not happen.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(crate) enum CatalogError {
     Unavailable(MongoError),
     /// A stored configuration cannot be read.
     Unreadable(String),
+    /// The secrets of a configuration cannot be encrypted.
+    Unencrypted,
     /// The collection is configured already.
     Exists,
     /// Somebody else changed it meanwhile.
@@ -30,11 +33,20 @@ impl From<MongoError> for CatalogError {
     }
 }
 
+impl From<NoRandomness> for CatalogError {
+    fn from(NoRandomness: NoRandomness) -> Self {
+        Self::Unencrypted
+    }
+}
+
 impl std::fmt::Display for CatalogError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Unavailable(error) => write!(f, "MongoDB cannot be reached: {}", describe(error)),
             Self::Unreadable(name) => write!(f, "the stored configuration of {name} cannot be read"),
+            Self::Unencrypted => f.write_str(
+                "the secrets cannot be encrypted, since the operating system gives no random numbers: nothing was stored",
+            ),
             Self::Exists => f.write_str("the collection is configured already"),
             Self::Changed => f.write_str("the configuration was changed by somebody else meanwhile"),
         }
@@ -46,6 +58,8 @@ impl std::fmt::Display for CatalogError {
 pub(crate) struct Catalog {
     pub(super) database: Database,
     pub(super) entries: Collection<Document>,
+    /// What secrets are encrypted with.
+    pub(super) keys: SecretKeys,
 }
 
 impl Catalog {
@@ -57,7 +71,14 @@ impl Catalog {
         Self {
             database: database.clone(),
             entries: database.collection_with_options(CATALOG_COLLECTION, options),
+            keys: SecretKeys::default(),
         }
+    }
+
+    /// Encrypts secrets with these keys, and decrypts them.
+    pub(crate) fn with_secret_keys(mut self, keys: SecretKeys) -> Self {
+        self.keys = keys;
+        self
     }
 
     /// Returns everything, sorted by name.
@@ -65,7 +86,7 @@ impl Catalog {
         let mut cursor = self.entries.find(doc! {}).sort(doc! { "_id": 1 }).await?;
         let mut entries = Vec::new();
         while let Some(document) = cursor.try_next().await? {
-            entries.push(read(document)?);
+            entries.push(self.read(document)?);
         }
         Ok(entries)
     }
@@ -74,13 +95,13 @@ impl Catalog {
         self.entries
             .find_one(doc! { "_id": name })
             .await?
-            .map(read)
+            .map(|document| self.read(document))
             .transpose()
     }
 
     /// Stores a new configuration; its streams start at this write's operation time.
     pub(crate) async fn create(&self, config: &CollectionConfig) -> Result<Entry, CatalogError> {
-        let update = update(None, config, 1)?;
+        let update = update(None, &config.sealed(&self.keys)?, 1)?;
         // No document has this version, so that one that exists is a duplicate rather than overwritten.
         let filter = doc! { "_id": config.collection_name.as_str(), "version": -1_i64 };
         match self.entries.update_one(filter, update).upsert(true).await {
@@ -97,12 +118,18 @@ impl Catalog {
         old: &Entry,
         config: &CollectionConfig,
     ) -> Result<Entry, CatalogError> {
-        let update = update(Some(old), config, old.version + 1)?;
+        let update = update(Some(old), &config.sealed(&self.keys)?, old.version + 1)?;
         let filter = doc! { "_id": config.collection_name.as_str(), "version": old.version };
         if self.entries.update_one(filter, update).await?.matched_count == 0 {
             return Err(CatalogError::Changed);
         }
         self.stored(config).await
+    }
+
+    fn read(&self, document: Document) -> Result<Entry, CatalogError> {
+        let mut entry = read(document)?;
+        entry.config.open(&self.keys);
+        Ok(entry)
     }
 
     async fn stored(&self, config: &CollectionConfig) -> Result<Entry, CatalogError> {
@@ -141,7 +168,8 @@ impl Catalog {
     }
 }
 
-fn read(document: Document) -> Result<Entry, CatalogError> {
+/// Reads an entry as it is stored, its secrets encrypted.
+pub(super) fn read(document: Document) -> Result<Entry, CatalogError> {
     let name = document.get_str("_id").unwrap_or("?").to_owned();
     bson::deserialize_from_document(document).map_err(|error| {
         tracing::error!(collection = name, %error, "a stored configuration cannot be read");

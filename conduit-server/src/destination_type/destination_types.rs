@@ -12,6 +12,7 @@ use super::lines::{File, Stdout};
 use super::meilisearch::Meilisearch;
 use super::{DestinationSettings, DestinationType, Field};
 use crate::catalog::{COMMON_FIELDS, Fields};
+use crate::secrets::SecretSources;
 use conduit_sinks::egress::EgressPolicy;
 use conduit_sinks::eventbridge::EventBridgeClient;
 use conduit_sinks::http::HttpClient;
@@ -27,7 +28,11 @@ pub(crate) struct Reach {
 
 /// The types of destinations, by name; the last of a name counts.
 #[derive(Clone, Debug)]
-pub(crate) struct DestinationTypes(Vec<Arc<dyn DestinationType>>);
+pub(crate) struct DestinationTypes {
+    types: Vec<Arc<dyn DestinationType>>,
+    /// Where the secrets are that destinations refer to.
+    secrets: SecretSources,
+}
 
 impl DestinationTypes {
     /// The types that every server has.
@@ -37,7 +42,7 @@ impl DestinationTypes {
             egress,
             folder,
         } = reach;
-        Self(vec![
+        let types: Vec<Arc<dyn DestinationType>> = vec![
             Arc::new(Http {
                 client: client.clone(),
                 egress,
@@ -48,7 +53,21 @@ impl DestinationTypes {
             Arc::new(Meilisearch { client, egress }),
             Arc::new(Stdout),
             Arc::new(File { folder }),
-        ])
+        ];
+        Self {
+            types,
+            secrets: SecretSources::default(),
+        }
+    }
+
+    /// Has sinks made with the secrets of these sources where destinations refer to them.
+    pub(crate) fn with_secrets(mut self, secrets: SecretSources) -> Self {
+        self.secrets = secrets;
+        self
+    }
+
+    pub(crate) fn secrets(&self) -> &SecretSources {
+        &self.secrets
     }
 
     #[cfg(test)]
@@ -61,23 +80,27 @@ impl DestinationTypes {
     }
 
     pub(crate) fn add(&mut self, kind: Arc<dyn DestinationType>) {
-        self.0.retain(|known| known.name() != kind.name());
-        self.0.push(kind);
+        self.types.retain(|known| known.name() != kind.name());
+        self.types.push(kind);
     }
 
     /// Returns the type of a name.
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<dyn DestinationType>> {
-        self.0.iter().find(|kind| kind.name() == name)
+        self.types.iter().find(|kind| kind.name() == name)
     }
 
     /// Returns all of them.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &dyn DestinationType> {
-        self.0.iter().map(|kind| &**kind)
+        self.types.iter().map(|kind| &**kind)
     }
 
     /// Returns the names, for messages.
     pub(crate) fn names(&self) -> String {
-        let quoted: Vec<String> = self.0.iter().map(|kind| format!("{:?}", kind.name())).collect();
+        let quoted: Vec<String> = self
+            .types
+            .iter()
+            .map(|kind| format!("{:?}", kind.name()))
+            .collect();
         quoted.join(", ")
     }
 }

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::settings::{MASK, hide};
+use super::settings::MASK;
+use super::stored_secret::{RESERVED_PREFIX, StoredSecret, has_reserved_name};
 use crate::catalog::{Fields, kind_of, parse_duration, show_duration, whole_number};
+use crate::secrets::SecretReference;
 
 /// A field that destinations of a type have: its name, what it holds, and what it is when left out.
 ///
@@ -74,7 +76,7 @@ impl Field {
         Self::new(name, Shape::Address)
     }
 
-    /// A JSON object, taken as it is.
+    /// A JSON object, taken as it is. No name in it may begin with `conduit:`.
     #[must_use]
     pub fn object(name: &'static str) -> Self {
         Self::new(name, Shape::Object)
@@ -92,7 +94,8 @@ impl Field {
         Self::new(name, Shape::Duration(range))
     }
 
-    /// A secret: never shown again.
+    /// A secret: never shown again. It may also be given as `{"env": "CONDUIT_DEST_…"}` or `{"file": "NAME"}`, as those of
+    /// the other kinds: the sink gets what is there.
     #[must_use]
     pub fn secret(name: &'static str) -> Self {
         Self::new(name, Shape::Secret)
@@ -291,7 +294,12 @@ impl Shape {
                 crate::catalog::check_endpoint(&format!("http://{text}/"))?;
                 Ok(Value::String(text))
             }
-            (Self::Object, object @ Value::Object(_)) => Ok(object),
+            (Self::Object, object @ Value::Object(_)) => {
+                if has_reserved_name(&object) {
+                    return Err(format!("cannot have names that begin with {RESERVED_PREFIX:?}"));
+                }
+                Ok(object)
+            }
             (Self::Integer(range), value) => {
                 match whole_number(&value).filter(|number| range.contains(number)) {
                     Some(number) => Ok(json!(number)),
@@ -306,7 +314,7 @@ impl Shape {
                 Ok(Value::String(show_duration(duration)))
             }
             (Self::Secret, value) => secret(value, stored, keep),
-            (Self::Secrets { .. }, value @ Value::String(_)) => {
+            (Self::Secrets { .. }, value @ (Value::String(_) | Value::Object(_))) => {
                 let first = stored.get(0).unwrap_or(&Value::Null);
                 Ok(Value::Array(vec![secret(value, first, keep)?]))
             }
@@ -355,11 +363,11 @@ fn secret(
             keep(stored).ok_or_else(|| "there is no stored secret to keep: send the secret itself".to_owned())
         }
         Value::String(text) if text.is_empty() => Err("cannot be empty: leave it out".to_owned()),
-        Value::String(text) => Ok(hide(text)),
-        Value::Object(object) if object.contains_key("env") || object.contains_key("file") => Err(
-            "this version does not take secrets from the environment or files yet: send the secret itself"
-                .to_owned(),
-        ),
+        Value::String(text) => Ok(StoredSecret::Plain(text).into_value()),
+        reference @ Value::Object(_) => {
+            let reference = SecretReference::read(&reference)?;
+            Ok(StoredSecret::Reference(reference).into_value())
+        }
         other => Err(format!("must be a string, not {}", kind_of(&other))),
     }
 }

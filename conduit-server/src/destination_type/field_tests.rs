@@ -178,6 +178,69 @@ fn a_masked_secret_without_a_stored_one_is_a_fault() {
 }
 
 #[test]
+fn a_reference_is_taken_wherever_a_secret_is_and_shown_as_it_is() {
+    let fields = [
+        Field::secret("token"),
+        Field::secrets("one", 2),
+        Field::secrets("all", 2),
+        Field::secret_map("map"),
+        batch(),
+    ];
+    let (variable, file) = (json!({"env": "CONDUIT_DEST_A"}), json!({"file": "a"}));
+    let body = json!({
+        "token": variable, "one": file, "all": ["hunter2", file], "map": {"x-a": variable, "x-b": "hunter3"},
+        "batch": {"max_records": 5, "key": file},
+    });
+    let reading = read(&fields, body.clone());
+    assert_eq!(reading.faults, []);
+    let shown = reading.settings.shown();
+    assert_eq!(shown["token"], variable);
+    assert_eq!(shown["one"], json!([file]));
+    assert_eq!(shown["all"], json!([MASK, file]));
+    assert_eq!(shown["map"], json!({"x-a": variable, "x-b": MASK}));
+    assert_eq!(shown["batch"]["key"], file);
+    // What is shown is taken back: only what is masked is kept.
+    let again = read_over(&reading.settings, &fields, shown);
+    assert!(again.settings == reading.settings, "{:?}", again.faults);
+    assert_eq!(again.kept, ["all", "map"]);
+    // A mask keeps a reference too.
+    let masked = read_over(&reading.settings, &fields, json!({"token": MASK}));
+    assert_eq!(
+        (masked.settings.shown()["token"].clone(), masked.kept),
+        (variable, vec!["token".to_owned()])
+    );
+}
+
+#[test]
+fn a_reference_that_is_none_is_a_fault_of_its_field() {
+    let fields = [
+        Field::secret("token"),
+        Field::secrets("all", 2),
+        Field::secret_map("map"),
+    ];
+    let wrong = json!({"env": "hunter2"});
+    let reading = read(
+        &fields,
+        json!({"token": wrong, "all": ["a", wrong], "map": {"x": wrong}}),
+    );
+    assert_eq!(reading.places(), ["d.token", "d.all", "d.map"]);
+    assert!(!format!("{:?}", reading.faults).contains("hunter2"));
+}
+
+/// Stored values have names like these where secrets are: given by somebody, they would be read as such.
+#[test]
+fn an_object_cannot_have_names_that_mark_secrets() {
+    let fields = [Field::object("object")];
+    for object in [
+        json!({"conduit:secret": "a"}),
+        json!({"conduit:reference": {"env": "PATH"}}),
+        json!({"a": [{"b": {"conduit:sealed": "1.a"}}]}),
+    ] {
+        assert_eq!(read(&fields, json!({ "object": object })).places(), ["d.object"]);
+    }
+}
+
+#[test]
 fn one_secret_stands_for_a_list_of_one() {
     let fields = [Field::secrets("all", 2)];
     let stored = read(&fields, json!({"all": "one"})).settings;

@@ -8,6 +8,7 @@ mod lines;
 mod meilisearch;
 mod settings;
 mod sink_request;
+mod stored_secret;
 
 use std::fmt;
 use std::sync::Arc;
@@ -92,7 +93,8 @@ pub trait DestinationType: fmt::Debug + Send + Sync + 'static {
         false
     }
 
-    /// Makes the sink. Called to check a configuration too, so it reaches for nothing outside.
+    /// Makes the sink. Called to check a configuration too, so it reaches for nothing outside; a secret that is not at hand
+    /// then, since it names a variable or a file of the worker's, is some text in its place.
     ///
     /// # Errors
     /// Every fault of the settings.

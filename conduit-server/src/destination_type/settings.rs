@@ -4,27 +4,29 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use super::SettingFault;
+use super::stored_secret::{StoredSecret, change_secrets, field_of, reveal};
 use crate::catalog::parse_duration;
+use crate::secrets::{NoRandomness, SecretKeys, SecretPlace, SecretSources};
 
 /// What is shown in place of a secret; sent back, it keeps the stored one.
 pub(crate) const MASK: &str = "********";
-/// Marks a secret among stored values.
-const SECRET: &str = "conduit:secret";
+/// What a configuration is checked with in place of a secret that is not at hand: it has the form that the built-in types ask
+/// for.
+const STAND_IN: &str = "whsec_c3RhbmRzIGluIGZvciBhbm90aGVyIHNlY3JldA==";
+
+/// Why a secret is not at hand that is stored encrypted.
+const UNDECRYPTED: &str = "is stored encrypted and cannot be decrypted here: set CONDUIT_SECRET_KEY to the key that it was \
+                           encrypted with, or configure the secret again";
+
+/// Why a secret is not at hand that another version stored.
+const UNKNOWN_FORM: &str = "is stored in a form that this version does not know: configure the secret again";
 
 /// The values of a type's own fields; secrets are shown in none of its forms but by [`secret`](Self::secret) and its like.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct DestinationSettings(Map<String, Value>);
-
-/// Wraps a secret, so that nothing shows it.
-pub(super) fn hide(secret: String) -> Value {
-    json!({ SECRET: secret })
-}
-
-fn reveal(value: &Value) -> Option<&str> {
-    value.get(SECRET)?.as_str()
-}
 
 impl DestinationSettings {
     pub(super) fn new(values: Map<String, Value>) -> Self {
@@ -95,7 +97,96 @@ impl DestinationSettings {
             .collect()
     }
 
-    /// Returns everything as the API shows it, secrets masked.
+    /// Encrypts the secrets of a destination, for storing; without a key they stay as they are.
+    pub(crate) fn seal(
+        &mut self,
+        keys: &SecretKeys,
+        (collection, destination): (&str, &str),
+    ) -> Result<(), NoRandomness> {
+        let mut done = Ok(());
+        change_secrets(&mut self.0, &mut |path, secret| {
+            let place = SecretPlace {
+                collection,
+                destination,
+                path,
+            };
+            let StoredSecret::Plain(secret) = secret else {
+                return None;
+            };
+            let sealed = keys.seal(&secret, place).unwrap_or_else(|failure| {
+                done = Err(failure);
+                None
+            });
+            sealed.map(StoredSecret::Sealed)
+        });
+        done
+    }
+
+    /// Decrypts the secrets of a stored destination; what cannot be decrypted stays as it is. Returns whether all secrets
+    /// were stored as they would be stored now.
+    pub(crate) fn open(&mut self, keys: &SecretKeys, (collection, destination): (&str, &str)) -> bool {
+        let mut is_current = true;
+        change_secrets(&mut self.0, &mut |path, secret| {
+            let place = SecretPlace {
+                collection,
+                destination,
+                path,
+            };
+            match secret {
+                StoredSecret::Plain(_) => {
+                    is_current &= keys.is_empty();
+                    None
+                }
+                StoredSecret::Sealed(sealed) => {
+                    let opened = keys.open(&sealed, place)?;
+                    is_current &= opened.is_current;
+                    Some(StoredSecret::Plain(opened.secret))
+                }
+                StoredSecret::Reference(_) | StoredSecret::Unknown(_) => None,
+            }
+        });
+        is_current
+    }
+
+    /// Reads the secrets that references name, so that every secret is at hand.
+    ///
+    /// # Errors
+    /// Every secret that is not to be had here, and why.
+    pub(crate) fn resolve(&self, sources: &SecretSources) -> Result<Self, Vec<SettingFault>> {
+        let mut resolved = self.clone();
+        let mut faults = Vec::new();
+        change_secrets(&mut resolved.0, &mut |path, secret| {
+            let read = match secret {
+                StoredSecret::Plain(_) => return None,
+                StoredSecret::Sealed(_) => Err(UNDECRYPTED.to_owned()),
+                StoredSecret::Reference(reference) => sources.read(&reference),
+                StoredSecret::Unknown(_) => Err(UNKNOWN_FORM.to_owned()),
+            };
+            let fault = |message| faults.push(SettingFault::new(field_of(path), message));
+            read.map_err(fault).ok().map(StoredSecret::Plain)
+        });
+        if faults.is_empty() {
+            Ok(resolved)
+        } else {
+            Err(faults)
+        }
+    }
+
+    /// Puts a stand-in wherever a secret is not at hand, to check everything else. Returns the fields that have one.
+    pub(crate) fn with_stand_ins(&self) -> (Self, Vec<String>) {
+        let mut filled = self.clone();
+        let mut fields = Vec::new();
+        change_secrets(&mut filled.0, &mut |path, secret| match secret {
+            StoredSecret::Plain(_) => None,
+            StoredSecret::Sealed(_) | StoredSecret::Reference(_) | StoredSecret::Unknown(_) => {
+                fields.push(field_of(path));
+                Some(StoredSecret::Plain(STAND_IN.to_owned()))
+            }
+        });
+        (filled, fields)
+    }
+
+    /// Returns everything as the API shows it: secrets masked, references as they are.
     #[must_use]
     pub fn shown(&self) -> Value {
         Value::Object(
@@ -108,8 +199,12 @@ impl DestinationSettings {
 }
 
 fn mask(value: &Value) -> Value {
+    match StoredSecret::of(value) {
+        Some(StoredSecret::Reference(reference)) => return reference.show(),
+        Some(_) => return Value::String(MASK.to_owned()),
+        None => {}
+    }
     match value {
-        secret if reveal(secret).is_some() => Value::String(MASK.to_owned()),
         Value::Object(object) => object
             .iter()
             .map(|(name, value)| (name.clone(), mask(value)))

@@ -118,9 +118,14 @@ impl Worker {
             // Every stream that is on has a start, since one write sets both.
             let start = entry.start_of(&destination.id)?;
             let id = entry.config.subscription(destination);
-            let sink = destination.sink(&entry.config.collection_name, &self.types);
             let is_paused = entry.is_paused(&destination.id);
-            let usable = sink.and_then(|sink| Ok((sink, destination.filter()?)));
+            // Read at every look, so that a file that has another secret by now restarts the subscription.
+            let ready = destination.resolved(&self.types);
+            let revision = ready.as_ref().unwrap_or(destination).revision();
+            let usable = ready.and_then(|ready| {
+                let sink = ready.sink(&entry.config.collection_name, &self.types)?;
+                Ok((sink, ready.filter()?))
+            });
             let mut subscription = match usable {
                 Ok((sink, filter)) => {
                     self.unusable.clear(&id);
@@ -137,7 +142,7 @@ impl Worker {
             };
             subscription = subscription
                 .with_start(start)
-                .with_revision(destination.revision())
+                .with_revision(revision)
                 .with_retry(RetryPolicy::with_max_retries(destination.max_retries))
                 .with_rewind(entry.rewind_of(&destination.id));
             if let Some(mark) = entry.mark_of(&destination.id) {

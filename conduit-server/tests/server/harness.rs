@@ -108,6 +108,8 @@ impl Launch {
             "CONDUIT_API_READ_TOKEN",
             "CONDUIT_EGRESS",
             "CONDUIT_FILE_DIR",
+            "CONDUIT_SECRET_KEY",
+            "CONDUIT_SECRETS_DIR",
             "HOST",
         ];
         for name in own {
