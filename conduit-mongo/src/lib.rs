@@ -8,8 +8,9 @@ mod server_error;
 mod watcher;
 
 pub use admin::{
-    AdminError, AdminErrorKind, AdminField, CollectionAdmin, CollectionLayout, Origin, ReplicaSetState,
-    ServerVersion, StoredImages, initiate_replica_set,
+    AdminError, AdminErrorKind, AdminField, CollectionAdmin, CollectionLayout, Denial, Deployment,
+    DeploymentKind, Difference, History, Origin, Privileges, ReplicaSetState, ServerVersion, SetHealth,
+    StoredImages, initiate_replica_set, observe_deployment,
 };
 pub use document::{DecodeError, write_json};
 pub use oplog_window::{OplogAnswer, OplogWindow};

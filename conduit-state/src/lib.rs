@@ -33,4 +33,7 @@ pub use idempotency::Idempotency;
 #[cfg(feature = "memory")]
 pub use memory::MemoryStore;
 #[cfg(feature = "redis")]
-pub use redis::{Announcement, Announcements, ClaimedCommand, RedisSettings, RedisStore, WorkerStatus};
+pub use redis::{
+    Announcement, Announcements, AppendOnly, ClaimedCommand, RedisReport, RedisSettings, RedisStore,
+    WorkerStatus,
+};

@@ -5,6 +5,7 @@ use conduit_core::{ClusterTime, CollectionName};
 use mongodb::Database;
 use mongodb::error::Error;
 
+use super::difference::Difference;
 use super::error::{AdminError, AdminErrorKind, AdminField};
 use super::index;
 use super::layout::{CollectionLayout, Origin, StoredImages};
@@ -111,6 +112,39 @@ impl CollectionAdmin {
             AdminError::new(AdminErrorKind::NotSupported, message)
         })?;
         Ok(ClusterTime::new(time.time, time.increment))
+    }
+
+    /// Tells what [`create_or_adopt`](Self::create_or_adopt) would change now, and changes nothing; `None` if the collection is
+    /// not there.
+    ///
+    /// # Errors
+    /// As [`create_or_adopt`](Self::create_or_adopt).
+    pub async fn differences(
+        &self,
+        layout: &CollectionLayout,
+    ) -> Result<Option<Vec<Difference>>, AdminError> {
+        let Some(found) = self.inspect(&layout.name).await? else {
+            return Ok(None);
+        };
+        let steps = plan(layout, &found)?;
+        Ok(Some(
+            steps
+                .iter()
+                .map(|step| Difference::of(step, &layout.name))
+                .collect(),
+        ))
+    }
+
+    pub(super) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    pub(super) fn admin_database(&self) -> Database {
+        self.database.client().database("admin")
+    }
+
+    pub(super) fn local_database(&self) -> Database {
+        self.database.client().database("local")
     }
 
     async fn require_stored_images(&self) -> Result<(), AdminError> {

@@ -33,11 +33,21 @@ pub enum AdminField {
     Images,
 }
 
+/// What MongoDB has against whoever asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Denial {
+    /// The user is known and not allowed to do it, or nobody signed in where somebody must.
+    NotAllowed,
+    /// User or password is wrong.
+    BadCredentials,
+}
+
 /// An administration that failed. The message is one lower-case line without document contents or secrets.
 #[derive(Debug)]
 pub struct AdminError {
     kind: AdminErrorKind,
     field: Option<AdminField>,
+    denial: Option<Denial>,
     message: String,
     source: Option<Cause>,
 }
@@ -47,6 +57,7 @@ impl AdminError {
         Self {
             kind,
             field: None,
+            denial: None,
             message: message.into(),
             source: None,
         }
@@ -84,9 +95,15 @@ impl AdminError {
             ) => (InvalidInput, format!("cannot {doing}: mongodb does not take it")),
             _ => (Unavailable, format!("cannot {doing}")),
         };
+        let denial = match code_of(error) {
+            Some(code::UNAUTHORIZED) => Some(Denial::NotAllowed),
+            Some(code::AUTHENTICATION_FAILED) => Some(Denial::BadCredentials),
+            _ => None,
+        };
         Self {
             kind,
             field: None,
+            denial,
             message,
             source: Some(Cause::of(error)),
         }
@@ -116,6 +133,12 @@ impl AdminError {
     #[must_use]
     pub fn field(&self) -> Option<AdminField> {
         self.field
+    }
+
+    /// Returns what MongoDB has against whoever asked, if that is why it failed.
+    #[must_use]
+    pub fn denial(&self) -> Option<Denial> {
+        self.denial
     }
 
     /// Returns the message without the cause.

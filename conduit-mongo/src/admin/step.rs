@@ -63,7 +63,7 @@ impl Step {
         }
     }
 
-    fn field(&self) -> AdminField {
+    pub(super) fn field(&self) -> AdminField {
         match self {
             Self::MakeIndex(index) | Self::DropIndex(index) if index.name() == KEY_INDEX => AdminField::Key,
             Self::MakeIndex(_) | Self::DropIndex(_) => AdminField::TimeToLive,
@@ -71,7 +71,8 @@ impl Step {
         }
     }
 
-    fn command(&self, name: &CollectionName) -> Document {
+    /// The command that does it.
+    pub(super) fn command(&self, name: &CollectionName) -> Document {
         let name = name.as_str();
         match self {
             Self::MakeIndex(index) => doc! { "createIndexes": name, "indexes": [index.document()] },

@@ -6,6 +6,7 @@
 mod administration;
 mod disturbances;
 mod faults;
+mod inspection;
 mod keys_and_images;
 mod look_ups;
 mod names;

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, Mode, OFlags, RenameFlags};
+use rustix::fs::{Access, AtFlags, Dir, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::error::AppendError;
@@ -45,6 +45,42 @@ impl Directory {
             directory = Self(rustix::fs::openat(&directory.0, parent, flags, Mode::empty())?);
         }
         Ok((directory, name))
+    }
+
+    /// Looks whether the file of `path` within `base` could be opened for appending, making nothing.
+    pub(super) fn look(base: &Path, path: &str) -> Result<(), AppendError> {
+        let mut directory = Self(rustix::fs::open(base, DIRECTORY, Mode::empty()).map_err(io::Error::from)?);
+        let (parents, name) = path.rsplit_once('/').unwrap_or(("", path));
+        for parent in parents.split('/').filter(|parent| !parent.is_empty()) {
+            let flags = DIRECTORY.union(OFlags::NOFOLLOW);
+            match rustix::fs::openat(&directory.0, parent, flags, Mode::empty()) {
+                Ok(found) => directory = Self(found),
+                // It is made in the last one that is there.
+                Err(Errno::NOENT) => return directory.may_be_changed(),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        match rustix::fs::statat(&directory.0, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => directory.may_be_changed(),
+            Err(errno) => Err(errno.into()),
+            Ok(found) if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile => {
+                Err(AppendError::NotAFile)
+            }
+            Ok(_) => {
+                let access = Access::READ_OK.union(Access::WRITE_OK);
+                Ok(rustix::fs::accessat(
+                    &directory.0,
+                    name,
+                    access,
+                    AtFlags::EACCESS,
+                )?)
+            }
+        }
+    }
+
+    fn may_be_changed(&self) -> Result<(), AppendError> {
+        let access = Access::WRITE_OK.union(Access::EXEC_OK);
+        Ok(rustix::fs::accessat(&self.0, ".", access, AtFlags::EACCESS)?)
     }
 
     /// Opens a file for appending, making it if it is missing, and makes its name durable.

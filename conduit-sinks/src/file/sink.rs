@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 use tokio::task;
 
 use super::FileConfig;
+use super::directory::Directory;
 use super::log_file::LogFile;
 use crate::InvalidConfig;
 use crate::format::PayloadFormat;
@@ -35,6 +36,7 @@ use crate::lines;
 /// A full disk, a directory that is not there, and other failures are `Unavailable`; missing rights, and something else than
 /// a file at the path, are `Unauthorized`.
 pub struct FileSink {
+    base: PathBuf,
     path: String,
     format: PayloadFormat,
     timeout: Duration,
@@ -49,13 +51,32 @@ impl FileSink {
     /// With every fault of the configuration.
     pub fn new(config: FileConfig, base: impl Into<PathBuf>) -> Result<Self, InvalidConfig> {
         config.validate()?;
-        let file = LogFile::new(base.into(), config.path.clone(), config.rotate_bytes);
+        let base = base.into();
+        let file = LogFile::new(base.clone(), config.path.clone(), config.rotate_bytes);
         Ok(Self {
             path: config.path,
             format: config.format,
             timeout: config.timeout,
             file: Arc::new(Mutex::new(file)),
+            base,
         })
+    }
+
+    /// Looks whether the file could be written to, changing nothing. Directories that are missing are no fault where they
+    /// could be made.
+    ///
+    /// # Errors
+    /// As a delivery that failed as a whole.
+    pub async fn check_place(&self) -> Result<(), SinkError> {
+        let (base, path) = (self.base.clone(), self.path.clone());
+        let looking = task::spawn_blocking(move || Directory::look(&base, &path));
+        match looking.await {
+            Ok(looked) => looked.map_err(|error| error.into_sink_error(&self.path)),
+            Err(error) => {
+                let message = format!("looking at {} was broken off", self.path);
+                Err(SinkError::unavailable(message).with_source(error))
+            }
+        }
     }
 }
 

@@ -36,6 +36,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 #[derive(Clone, Debug)]
 pub struct HttpClient {
     client: Client<HttpsConnector<GuardedConnector>, RequestBody>,
+    pub(super) guard: EgressGuard,
+    /// What servers are trusted by.
+    pub(super) tls: Arc<ClientConfig>,
 }
 
 impl HttpClient {
@@ -67,11 +70,12 @@ impl HttpClient {
     }
 
     fn with_tls(config: ClientConfig, guard: EgressGuard) -> Self {
+        let tls = Arc::new(config.clone());
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(config)
             .https_or_http()
             .enable_all_versions()
-            .wrap_connector(GuardedConnector::new(guard));
+            .wrap_connector(GuardedConnector::new(guard.clone()));
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -80,7 +84,7 @@ impl HttpClient {
             // Only for a request that the connection gives back whole, so that no server can have seen any of it.
             .retry_canceled_requests(true)
             .build(connector);
-        Self { client }
+        Self { client, guard, tls }
     }
 
     /// Sends a request and waits for the head of its answer.

@@ -15,8 +15,10 @@ mod answer;
 mod batch;
 mod batch_answer;
 mod body;
+mod certificate;
 mod client;
 mod config;
+mod connection_check;
 mod connector;
 mod endpoint;
 mod error;
@@ -32,6 +34,7 @@ pub use batch::{
 };
 pub use client::HttpClient;
 pub use config::{DEFAULT_TIMEOUT, HttpConfig, MAX_TIMEOUT};
+pub use connection_check::{ConnectionCheck, ConnectionError, ConnectionErrorKind};
 pub use error::HttpSetupError;
 pub use retry_after::MAX_RETRY_AFTER;
 pub use sink::{BATCH_CONCURRENCY, CONCURRENCY, HttpSink};

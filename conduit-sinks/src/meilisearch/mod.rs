@@ -26,5 +26,5 @@ mod write;
 
 pub use config::{DEFAULT_TIMEOUT, MeilisearchConfig};
 pub use document_id::DocumentId;
-pub use sink::{CONCURRENCY, MAX_RECORDS, MeilisearchSink};
+pub use sink::{CONCURRENCY, IndexCheck, MAX_RECORDS, MeilisearchSink};
 pub use write::PRIMARY_KEY;

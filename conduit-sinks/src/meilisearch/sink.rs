@@ -109,6 +109,32 @@ impl MeilisearchSink {
         self.api.clock = clock;
         self
     }
+
+    /// Asks the server for the index, changing nothing. One that is missing is made with the first delivery. Takes no longer
+    /// than `patience`; dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// As a delivery that failed as a whole: `Unauthorized` for a key that is wrong or may not ask for it.
+    pub async fn check_index(&self, patience: Duration) -> Result<IndexCheck, SinkError> {
+        let call = Call {
+            batch: &RecordBatch::new(Vec::new()),
+            deadline: Instant::now() + patience,
+        };
+        match self.api.index(call).await {
+            Ok(Some(_)) => Ok(IndexCheck::Exists),
+            Ok(None) => Ok(IndexCheck::Missing),
+            Err(refusal) => Err(refusal.error),
+        }
+    }
+}
+
+/// Whether an index is there.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum IndexCheck {
+    /// It is.
+    Exists,
+    /// It is not, and is made with the first delivery.
+    Missing,
 }
 
 #[async_trait]

@@ -128,3 +128,25 @@ async fn a_file_that_was_moved_or_deleted_is_made_anew() {
     deliver(&sink, batch([4])).await.unwrap();
     assert_eq!(event_ids(&fs::read_to_string(&path).unwrap()), ["a-4"]);
 }
+
+#[tokio::test]
+async fn a_place_is_looked_at_without_making_anything() {
+    let (base, outside) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let look = async |path: &str| {
+        let sink = FileSink::new(FileConfig::new(path), base.path()).unwrap();
+        sink.check_place().await.map_err(|error| error.kind())
+    };
+    assert_eq!(look("a/b/c.ndjson").await, Ok(()));
+    assert_eq!(fs::read_dir(base.path()).unwrap().count(), 0);
+    fs::write(base.path().join("file"), "").unwrap();
+    assert_eq!(look("file").await, Ok(()));
+    assert_eq!(look("file/in-a-file").await, Err(SinkErrorKind::Unauthorized));
+    fs::create_dir(base.path().join("folder")).unwrap();
+    assert_eq!(look("folder").await, Err(SinkErrorKind::Unauthorized));
+    symlink(outside.path(), base.path().join("link")).unwrap();
+    assert_eq!(look("link").await, Err(SinkErrorKind::Unauthorized));
+    assert_eq!(look("link/file").await, Err(SinkErrorKind::Unauthorized));
+    let nowhere = FileSink::new(FileConfig::new("x"), base.path().join("nowhere")).unwrap();
+    let error = nowhere.check_place().await.unwrap_err();
+    assert_eq!(error.kind(), SinkErrorKind::Unavailable);
+}

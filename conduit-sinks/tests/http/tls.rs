@@ -4,7 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use conduit_core::SinkErrorKind;
-use conduit_sinks::http::HttpConfig;
+use conduit_sinks::egress::EgressPolicy;
+use conduit_sinks::http::{ConnectionCheck, ConnectionErrorKind, HttpClient, HttpConfig};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
@@ -65,4 +66,40 @@ async fn a_server_that_speaks_no_tls_is_unavailable() {
         error.report()
     );
     assert!(receiver.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_connection_is_tried_without_a_request() {
+    let client = HttpClient::new(EgressPolicy::Any).unwrap();
+    let kind = async |url: &str| {
+        let checked = client.check_connection(&url.parse().unwrap()).await;
+        checked.map_err(|error| error.kind())
+    };
+    let receiver = conduit_testkit::receiver::Receiver::start().await;
+    let address = receiver.address();
+    assert_eq!(
+        kind(&format!("http://{address}/x")).await,
+        Ok(ConnectionCheck::Clear)
+    );
+    assert_eq!(
+        kind(&format!("https://{address}/x")).await,
+        Err(ConnectionErrorKind::Tls)
+    );
+    assert!(receiver.received().is_empty());
+    let (address, handshake) = self_signed_server().await;
+    let url = format!("https://localhost:{}/", address.port());
+    assert_eq!(kind(&url).await, Err(ConnectionErrorKind::CertificateRefused));
+    assert!(handshake.await.unwrap().is_err());
+    assert_eq!(
+        kind("http://127.0.0.1:1/").await,
+        Err(ConnectionErrorKind::Unreachable)
+    );
+    assert_eq!(
+        kind("http://no-such-host.invalid/").await,
+        Err(ConnectionErrorKind::Unresolved)
+    );
+    assert_eq!(
+        kind("http://169.254.169.254/").await,
+        Err(ConnectionErrorKind::NotAllowed)
+    );
 }

@@ -10,6 +10,7 @@ mod keys;
 mod link;
 mod open;
 mod reply;
+mod report;
 mod script;
 mod server;
 mod settings;
@@ -18,6 +19,7 @@ mod store;
 
 pub use announcements::{Announcement, Announcements};
 pub use commands::ClaimedCommand;
+pub use report::{AppendOnly, RedisReport};
 pub use settings::RedisSettings;
 pub use status::WorkerStatus;
 pub use store::RedisStore;

@@ -8,7 +8,7 @@ use super::reply::text;
 use super::store::RedisStore;
 
 /// The oldest version that has all that the scripts need.
-const OLDEST_VERSION: u32 = 6;
+pub(super) const OLDEST_VERSION: u32 = 6;
 
 impl RedisStore {
     /// Checks that this Redis may be trusted with state: version 6 or newer, no cluster, and no right to evict keys
@@ -51,11 +51,14 @@ impl RedisStore {
     }
 }
 
+/// Finds a field in what `INFO` answers.
+pub(super) fn field_of(info: &str, name: &str) -> Option<String> {
+    let of_name = |line: &str| Some(line.trim_end().strip_prefix(name)?.strip_prefix(':')?.to_owned());
+    info.lines().find_map(of_name)
+}
+
 fn judge(info: &str) -> Result<(), StateError> {
-    let field = |name: &str| {
-        let of_name = |line: &str| Some(line.trim_end().strip_prefix(name)?.strip_prefix(':')?.to_owned());
-        info.lines().find_map(of_name)
-    };
+    let field = |name: &str| field_of(info, name);
     let invalid = |message: String| Err(StateError::new(StateErrorKind::Invalid, message));
     if let Some(policy) = field("maxmemory_policy").filter(|policy| policy.starts_with("allkeys-")) {
         return invalid(format!(

@@ -6,7 +6,8 @@ use redis::Value;
 
 use conduit_core::{StateError, WorkerId};
 
-use super::reply::{list, next, number, text};
+use super::error::{from_client, unexpected};
+use super::reply::{bytes, list, next, number, text};
 use super::script::{PUT_STATUS, STATUSES};
 use super::store::RedisStore;
 
@@ -56,6 +57,44 @@ impl RedisStore {
         Ok(statuses)
     }
 
+    /// Returns the same as [`statuses`](Self::statuses), and drops nothing.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn peek_statuses(&self) -> Result<Vec<WorkerStatus>, StateError> {
+        let mut look = redis::pipe();
+        look.cmd("TIME");
+        look.cmd("ZRANGE")
+            .arg("cdc:state:workers")
+            .arg(0)
+            .arg(-1)
+            .arg("WITHSCORES");
+        let mut answers = self.link().ask_all(&mut look, 0).await?.into_iter();
+        let mut answer = || match answers.next() {
+            Some(answer) => list(answer.map_err(from_client)?),
+            None => Err(unexpected()),
+        };
+        let seconds = number(next(&mut answer()?.into_iter())?)?;
+        let mut parts = answer()?.into_iter();
+        let mut statuses = Vec::new();
+        while let Some(worker) = parts.next() {
+            let (worker, at) = (text(worker)?, number(next(&mut parts)?)?);
+            let age = Duration::from_secs(seconds).saturating_sub(Duration::from_millis(at));
+            let key = format!("cdc:state:status:{worker}");
+            let status = bytes(self.link().ask(redis::cmd("GET").arg(key)).await?)?;
+            if let Some(status) = status
+                && age <= LONGEST_SILENCE
+            {
+                statuses.push(WorkerStatus {
+                    worker: WorkerId::new(worker),
+                    status: String::from_utf8(status).map_err(|_| unexpected())?,
+                    age,
+                });
+            }
+        }
+        Ok(statuses)
+    }
+
     /// Drops what a worker said of itself, say because it ends.
     ///
     /// # Errors
@@ -68,7 +107,7 @@ impl RedisStore {
             .arg("cdc:state:workers")
             .arg(worker.as_str());
         for answer in self.link().ask_all(&mut drop_both, 0).await? {
-            let _: Value = answer.map_err(super::error::from_client)?;
+            let _: Value = answer.map_err(from_client)?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use conduit_core::WorkerId;
-use conduit_state::{Announcement, RedisSettings, RedisStore};
+use conduit_state::{Announcement, AppendOnly, RedisSettings, RedisStore, WorkerStatus};
 use conduit_testkit::servers::RedisServer;
 use conduit_testkit::store_suite::collection;
 
@@ -35,7 +35,18 @@ async fn statuses_are_those_of_workers_that_spoke_lately() {
     store.put_status(&workers[0], r#"{"n":1}"#).await.unwrap();
     store.drop_status(&workers[1]).await.unwrap();
     ask::<()>(&server, &["ZADD", "cdc:state:workers", "1000", "w3"]).await;
+    // Who only looks sees the same, and drops nothing.
+    let seen = store.peek_statuses().await.unwrap();
+    let left: u64 = ask(&server, &["EXISTS", "cdc:state:status:w3"]).await;
+    assert_eq!(left, 1);
     let statuses = store.statuses().await.unwrap();
+    let words = |statuses: &[WorkerStatus]| -> Vec<(WorkerId, String)> {
+        statuses
+            .iter()
+            .map(|one| (one.worker.clone(), one.status.clone()))
+            .collect()
+    };
+    assert_eq!(words(&seen), words(&statuses));
     assert_eq!(statuses.len(), 1, "{statuses:?}");
     assert_eq!(
         (statuses[0].worker.as_str(), statuses[0].status.as_str()),
@@ -95,4 +106,25 @@ async fn commands_and_answers_that_nobody_wants_any_more_are_dropped_without_an_
     store.put_answer(&claimed[0].id, "done").await.unwrap();
     assert_eq!(ask::<u64>(&server, &["EXISTS", "cdc:state:commands"]).await, 0);
     assert_eq!(ask::<u64>(&server, &["HLEN", "cdc:state:answers"]).await, 1);
+}
+
+#[tokio::test]
+async fn a_server_says_what_it_is_like() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = ["--maxmemory-policy", "volatile-lru", "--maxmemory", "100mb"];
+    let server = RedisServer::start_with(Some(folder.path()), &options)
+        .await
+        .unwrap();
+    let store = RedisStore::connect(&server.uri(), RedisSettings::default()).unwrap();
+    let report = store.report().await.unwrap();
+    assert_eq!(report.is_new_enough(), Some(true));
+    assert_eq!(report.role.as_deref(), Some("master"));
+    assert_eq!(report.eviction.as_deref(), Some("volatile-lru"));
+    assert_eq!(report.max_bytes, Some(100 * 1024 * 1024));
+    assert_eq!(
+        report.append_only,
+        Some(AppendOnly::On(Some("everysec".to_owned())))
+    );
+    assert_eq!(report.takes_snapshots, Some(false));
+    assert!(!report.is_failing_to_save);
 }

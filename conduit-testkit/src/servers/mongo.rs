@@ -1,7 +1,10 @@
 //! Starts a mongod for tests.
 
+use std::fs::OpenOptions;
 use std::hash::{BuildHasher, RandomState};
+use std::io::Write;
 use std::net::TcpListener;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -40,6 +43,9 @@ pub enum Topology {
     ReplicaSet,
     /// The same, with an oplog of 16 MB.
     SmallOplog,
+    /// A replica set of one member that wants its users to sign in. There are none yet: the first one may be made from this
+    /// machine without.
+    WithUsers,
     /// Started as a member of a replica set that was never initiated.
     Uninitiated,
     /// A standalone server, which has no change streams.
@@ -203,6 +209,9 @@ impl Supervised {
             };
             command.args(["--replSet", REPLICA_SET, "--oplogSize", megabytes]);
         }
+        if topology == Topology::WithUsers {
+            command.arg("--keyFile").arg(key_file(data));
+        }
         if topology == Topology::SmallOplog {
             // The oplog is only cut before the last checkpoint, of which there is one a minute.
             command.args(["--syncdelay", "1"]);
@@ -268,11 +277,25 @@ async fn is_up(port: u16, topology: Topology) -> Result<bool, mongodb::error::Er
 
 fn uri(port: u16, topology: Topology) -> String {
     match topology {
-        Topology::ReplicaSet | Topology::SmallOplog => {
+        Topology::ReplicaSet | Topology::SmallOplog | Topology::WithUsers => {
             format!("mongodb://127.0.0.1:{port}/?replicaSet={REPLICA_SET}")
         }
         Topology::Uninitiated | Topology::Standalone => format!("mongodb://127.0.0.1:{port}/"),
     }
+}
+
+/// Makes the file by which members of the set would trust each other; without one mongod knows no users.
+fn key_file(data: &Path) -> PathBuf {
+    let path = data.join("members.key");
+    let written = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&path)
+        .and_then(|mut file| file.write_all(b"onlyForTests"));
+    written.unwrap_or_else(|error| panic!("no key file: {error}"));
+    path
 }
 
 fn program() -> PathBuf {
