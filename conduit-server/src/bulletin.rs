@@ -173,7 +173,8 @@ impl Changes {
     }
 }
 
-fn read_statuses(published: Vec<WorkerStatus>) -> Published {
+/// Reads what workers published, but for those that have been silent for a while.
+pub(crate) fn read_statuses(published: Vec<WorkerStatus>) -> Published {
     // A worker that is silent is gone, or will say something else.
     let live = published
         .into_iter()

@@ -97,7 +97,11 @@ impl Environment {
         Self::from_variables(role, &variables.collect())
     }
 
-    fn from_variables(role: Role, variables: &HashMap<String, String>) -> Result<Self, String> {
+    /// Reads what an environment would say.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(crate) fn from_variables(role: Role, variables: &HashMap<String, String>) -> Result<Self, String> {
         // An empty value is the same as none, as in files of variables.
         let get = |name: &str| variables.get(name).filter(|value| !value.is_empty()).cloned();
         let is_dev = role == Role::Dev;

@@ -22,6 +22,7 @@ use crate::caretaker::{Caretaker, pause};
 use crate::catalog::Catalog;
 use crate::destination_type::{DestinationTypes, Reach};
 use crate::dev_mongod::DevMongod;
+use crate::doctor::{Live, Subject};
 use crate::environment::{Environment, Role, StateChoice};
 use crate::health::Health;
 use crate::healthcheck;
@@ -257,6 +258,16 @@ impl Server {
                 .has_api()
                 .then(|| Idle::new(catalog.clone(), Arc::clone(&store))),
         };
+        let subject = Subject {
+            role,
+            variables: Arc::new(std::env::vars().collect()),
+            mongodb_uri: Some(uri.clone()),
+            types: types.clone(),
+            live: Some(Live {
+                store: Arc::clone(&store),
+                bulletin: bulletin.clone(),
+            }),
+        };
         let app = App {
             role,
             catalog,
@@ -274,6 +285,7 @@ impl Server {
             deletions: Arc::default(),
             watcher: MongoWatcher::new(clients.streams.clone()),
             engine: engine.map(|engine| engine.handle),
+            subject,
         };
         let (port, routes) = match role.has_api() {
             true => (environment.port, api_routes(app.clone(), probes)),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use conduit_core::{Handle, StateStore};
-use conduit_mongo::{AdminField, CollectionAdmin, CollectionLayout, MongoWatcher, StoredImages};
+use conduit_mongo::{AdminField, CollectionAdmin, MongoWatcher};
 use tokio::sync::Notify;
 
 use super::auth::Tokens;
@@ -12,6 +12,7 @@ use super::writing::Writing;
 use crate::bulletin::Bulletin;
 use crate::catalog::{Catalog, CollectionConfig, Entry};
 use crate::destination_type::DestinationTypes;
+use crate::doctor::Subject;
 use crate::environment::Role;
 use crate::health::Health;
 use crate::history::History;
@@ -35,6 +36,8 @@ pub(crate) struct App {
     pub(crate) watcher: MongoWatcher,
     /// This process's own engine, if it has one.
     pub(crate) engine: Option<Handle>,
+    /// This server's setup, for the doctor.
+    pub(crate) subject: Subject,
 }
 
 impl App {
@@ -50,17 +53,7 @@ impl App {
 
     /// Makes the collection in MongoDB be what the configuration needs. Whoever calls it holds its place in `writing`.
     pub(crate) async fn prepare(&self, config: &CollectionConfig) -> Result<(), Problem> {
-        let layout = CollectionLayout {
-            name: config.collection_name.clone(),
-            key_fields: config.key_fields(),
-            ttl_attribute: config.ttl_attribute.clone(),
-            images: if config.needs_images() {
-                StoredImages::On
-            } else {
-                StoredImages::Keep
-            },
-        };
-        match self.admin.create_or_adopt(&layout).await {
+        match self.admin.create_or_adopt(&config.layout()).await {
             // Without old_image it is streaming with a key schema that needs images.
             Err(error) if error.field() == Some(AdminField::Images) && !config.old_image => {
                 Err(Problem::of_admin(&error, "stream_enabled"))

@@ -9,6 +9,7 @@ mod body_limit;
 mod collections;
 mod dead_letters;
 mod deletions;
+mod doctor;
 mod filters;
 mod idle;
 mod openapi;

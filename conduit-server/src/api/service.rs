@@ -14,8 +14,8 @@ use super::idle::Idle;
 use super::openapi::{Document, openapi};
 use super::problem::Problem;
 use super::{
-    auth, availability, body_limit, collections, dead_letters, deletions, filters, pages, panics, pauses,
-    privacy, probes, request_id, rewinds, status,
+    auth, availability, body_limit, collections, dead_letters, deletions, doctor, filters, pages, panics,
+    pauses, privacy, probes, request_id, rewinds, status,
 };
 use crate::bulletin::Bulletin;
 use crate::health::Health;
@@ -105,6 +105,10 @@ pub(crate) fn api_routes(app: App, probes: Probes) -> Router {
         .with_state(app.clone());
     // Needs nothing that could be away.
     let filters: Router = Router::new().route("/api/filters/test", post(filters::test));
+    // Tells what is away, so it asks for nothing to be there.
+    let doctor = Router::new()
+        .route("/api/doctor", get(doctor::examine))
+        .with_state(app.clone());
     let to_come = Router::new()
         .route("/api/collections/{name}/tail", any(not_implemented))
         .route("/api/collections/{name}/test", any(not_implemented))
@@ -119,7 +123,12 @@ pub(crate) fn api_routes(app: App, probes: Probes) -> Router {
         .route("/openapi.json", get(openapi))
         .route("/docs", get(pages::docs))
         .with_state(document);
-    let routes = stored.merge(filters).merge(to_come).merge(documents).merge(pages);
+    let routes = stored
+        .merge(filters)
+        .merge(doctor)
+        .merge(to_come)
+        .merge(documents)
+        .merge(pages);
     let routes = with_fallbacks(routes.merge(probe_routes(probes)))
         .layer(axum::middleware::from_fn(body_limit::enforce))
         .layer(axum::middleware::from_fn_with_state(app.tokens, auth::check));

@@ -2,9 +2,25 @@
 
 use std::process::ExitCode;
 
+use clap::{Parser, Subcommand};
+use conduit_server::DoctorArguments;
+
+/// Watches and steers a Conduit server.
+#[derive(Debug, Parser)]
+#[command(name = "conduit", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Checks what Conduit depends on, and says what to do about it
+    Doctor(DoctorArguments),
+}
+
 fn main() -> ExitCode {
-    eprintln!(
-        "conduit: the command line is not in this version yet. Use the REST API with curl: see the README."
-    );
-    ExitCode::from(2)
+    match Arguments::parse().command {
+        Command::Doctor(arguments) => conduit_server::doctor(&arguments),
+    }
 }

@@ -1,6 +1,7 @@
 //! A collection's configuration: what the API takes, shows and stores.
 
 use conduit_core::{CollectionName, ImageFormat, Images, SubscriptionId, WatchTarget};
+use conduit_mongo::{CollectionLayout, StoredImages};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -133,6 +134,20 @@ impl CollectionConfig {
     /// Whether the collection has to keep pre- and post-images.
     pub(crate) fn needs_images(&self) -> bool {
         self.old_image || (self.stream_enabled && self.primary_key.is_some())
+    }
+
+    /// Returns what the collection has to be like in MongoDB.
+    pub(crate) fn layout(&self) -> CollectionLayout {
+        CollectionLayout {
+            name: self.collection_name.clone(),
+            key_fields: self.key_fields(),
+            ttl_attribute: self.ttl_attribute.clone(),
+            images: if self.needs_images() {
+                StoredImages::On
+            } else {
+                StoredImages::Keep
+            },
+        }
     }
 
     /// Returns what the engine has to watch.

@@ -16,6 +16,7 @@ use crate::destination_type::{
     DestinationSettings, DestinationType, DestinationTypes, SettingFault, SinkRequest, field_names,
     read_settings,
 };
+use crate::doctor::Finding;
 
 /// A validated destination.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -207,11 +208,34 @@ impl Destination {
             );
             return Err(vec![SettingFault::new("type", message)]);
         };
-        kind.sink(SinkRequest {
+        kind.sink(self.request(collection, settings))
+    }
+
+    /// Looks whether it could take records now; nothing is sent.
+    pub(crate) async fn probe(&self, collection: &CollectionName, types: &DestinationTypes) -> Finding {
+        let settings = match self.settings.resolve(types.secrets()) {
+            Ok(settings) => settings,
+            Err(faults) => return unusable(&faults),
+        };
+        if let Err(faults) = self.make_sink(collection, types, &settings) {
+            return unusable(&faults);
+        }
+        match types.get(&self.kind) {
+            Some(kind) => kind.probe(self.request(collection, &settings)).await,
+            None => Finding::skipped("this server does not know its type"),
+        }
+    }
+
+    fn request<'a>(
+        &self,
+        collection: &'a CollectionName,
+        settings: &'a DestinationSettings,
+    ) -> SinkRequest<'a> {
+        SinkRequest {
             collection,
             format: self.format,
             settings,
-        })
+        }
     }
 
     /// Returns what the API shows.
@@ -258,6 +282,20 @@ impl Destination {
         let text = serde_json::to_string(self).unwrap_or_default();
         RecordKey::of(text.as_bytes()).lane(usize::MAX) as u64
     }
+}
+
+/// A destination that the server does not use as it is configured.
+fn unusable(faults: &[SettingFault]) -> Finding {
+    let said: Vec<String> = faults.iter().map(SettingFault::to_string).collect();
+    let is_egress = said
+        .iter()
+        .any(|fault| fault.contains("only public ones are allowed"));
+    let cure = if is_egress {
+        "Give it a public address, or start API and workers with CONDUIT_EGRESS=any."
+    } else {
+        "Correct the destination as it says, with PATCH or conduit apply; its position and what waits stay."
+    };
+    Finding::failed(format!("it cannot be used here: {}", said.join("; ")), cure)
 }
 
 fn read_kind<'a>(fields: &mut Fields<'_>, types: &'a DestinationTypes) -> Option<&'a dyn DestinationType> {

@@ -23,7 +23,7 @@ impl CollectionConfig {
 
     /// Decrypts what is stored. A secret for which there is no key stays as it is: its destination rests, and a write keeps
     /// it. Returns whether all is stored as it would be now.
-    pub(super) fn open(&mut self, keys: &SecretKeys) -> bool {
+    pub(crate) fn open(&mut self, keys: &SecretKeys) -> bool {
         let collection = self.collection_name.as_str();
         let mut is_current = true;
         for destination in &mut self.destinations {

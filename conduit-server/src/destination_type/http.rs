@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use conduit_core::Sink;
 use conduit_sinks::egress::EgressPolicy;
 use conduit_sinks::http::{
@@ -11,11 +12,13 @@ use conduit_sinks::http::{
 };
 use url::Url;
 
+use super::connection::try_connection;
 use super::{
     DestinationSettings, DestinationType, Field, SettingFault, SinkRequest, check_egress, setting_faults,
     url_of,
 };
 use crate::catalog::show_duration;
+use crate::doctor::Finding;
 
 /// The type `http`.
 #[derive(Debug)]
@@ -43,6 +46,7 @@ fn batch(settings: &DestinationSettings) -> HttpBatch {
     batch
 }
 
+#[async_trait]
 impl DestinationType for Http {
     fn name(&self) -> &str {
         "http"
@@ -105,5 +109,13 @@ impl DestinationType for Http {
         check_egress(settings, self.egress)?;
         let sink = HttpSink::with_client(config, self.client.clone());
         Ok(Arc::new(sink.map_err(|invalid| setting_faults(&invalid))?))
+    }
+
+    /// Connects and sends nothing: what a request would do at the endpoint is not known.
+    async fn probe(&self, request: SinkRequest<'_>) -> Finding {
+        match url_of(request.settings) {
+            Some(url) => try_connection(&self.client, &url).await,
+            None => Finding::failed("its endpoint is no URL", "Correct its endpoint."),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The types of destinations that a server has: its own, and those that its host registers.
 
+mod connection;
 mod destination_types;
 mod eventbridge;
 mod field;
@@ -13,6 +14,7 @@ mod stored_secret;
 use std::fmt;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use conduit_core::{CollectionName, Sink};
 use conduit_sinks::InvalidConfig;
 use conduit_sinks::egress::EgressPolicy;
@@ -22,6 +24,7 @@ use url::Url;
 pub use field::Field;
 pub use settings::DestinationSettings;
 
+use crate::doctor::Finding;
 use field::target_of;
 
 pub(crate) use field::schema;
@@ -37,6 +40,15 @@ pub struct SettingFault {
     pub field: String,
     /// What is wrong, and the cure.
     pub message: String,
+}
+
+impl fmt::Display for SettingFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.field.as_str() {
+            "" => f.write_str(&self.message),
+            field => write!(f, "{field}: {}", self.message),
+        }
+    }
 }
 
 impl SettingFault {
@@ -68,6 +80,7 @@ pub struct SinkRequest<'a> {
 ///
 /// The API reads and checks the fields, masks secrets in every answer, and keeps a secret that is sent back masked; the
 /// worker has the sink made. Register one with [`Host::with_destination_type`](crate::Host::with_destination_type).
+#[async_trait]
 pub trait DestinationType: fmt::Debug + Send + Sync + 'static {
     /// The value of `type`: `a-z`, `0-9` and `-`.
     fn name(&self) -> &str;
@@ -99,6 +112,13 @@ pub trait DestinationType: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Every fault of the settings.
     fn sink(&self, request: SinkRequest<'_>) -> Result<Arc<dyn Sink>, Vec<SettingFault>>;
+
+    /// Looks whether the destination could take records now, for `conduit doctor`: connects, asks what can be asked, and
+    /// changes nothing. Called with settings that [`sink`](Self::sink) takes; dropped after five seconds. Default: it is
+    /// skipped. The trait is one of the crate `async_trait`, which an implementation of this method needs.
+    async fn probe(&self, _request: SinkRequest<'_>) -> Finding {
+        Finding::skipped("destinations of this type cannot be tried without a record")
+    }
 }
 
 /// The faults that a sink of our own found.

@@ -186,6 +186,20 @@ impl DestinationSettings {
         (filled, fields)
     }
 
+    /// How many secrets are there as they are, and how many encrypted.
+    pub(crate) fn count_secrets(&self) -> (usize, usize) {
+        let (mut plain, mut sealed) = (0, 0);
+        change_secrets(&mut self.0.clone(), &mut |_, secret| {
+            match secret {
+                StoredSecret::Plain(_) => plain += 1,
+                StoredSecret::Sealed(_) => sealed += 1,
+                StoredSecret::Reference(_) | StoredSecret::Unknown(_) => {}
+            }
+            None
+        });
+        (plain, sealed)
+    }
+
     /// Returns everything as the API shows it: secrets masked, references as they are.
     #[must_use]
     pub fn shown(&self) -> Value {

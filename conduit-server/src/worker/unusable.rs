@@ -20,7 +20,7 @@ pub(crate) struct Unusable(Arc<Mutex<HashMap<SubscriptionId, String>>>);
 impl Unusable {
     /// Notes what is wrong with a destination, and returns what stands in for its sink. Logged once.
     pub(super) fn note(&self, id: &SubscriptionId, faults: &[SettingFault]) -> UnusableSink {
-        let faults: Vec<String> = faults.iter().map(said).collect();
+        let faults: Vec<String> = faults.iter().map(SettingFault::to_string).collect();
         let reason = format!("cannot be used here: {}", faults.join("; "));
         if self.reasons().insert(id.clone(), reason.clone()).as_ref() != Some(&reason) {
             tracing::error!(collection = %id.collection, destination = %id.destination, reason, "the destination rests until its configuration or the server's is mended");
@@ -63,13 +63,6 @@ impl Unusable {
 
     fn reasons(&self) -> MutexGuard<'_, HashMap<SubscriptionId, String>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn said(fault: &SettingFault) -> String {
-    match fault.field.as_str() {
-        "" => fault.message.clone(),
-        field => format!("{field}: {}", fault.message),
     }
 }
 

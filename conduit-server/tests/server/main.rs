@@ -15,6 +15,7 @@ mod configuration;
 mod dead_letters;
 mod delivery;
 mod destinations;
+mod doctor;
 mod egress;
 mod eventbridge;
 mod filters;

@@ -1,0 +1,5 @@
+//! The command line for people.
+
+mod doctor;
+
+pub use doctor::{DoctorArguments, doctor};
