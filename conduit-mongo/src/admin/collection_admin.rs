@@ -69,6 +69,27 @@ impl CollectionAdmin {
         Ok(origin)
     }
 
+    /// Says what [`create_or_adopt`](Self::create_or_adopt) would do, one change after the other, such as `make the index
+    /// conduit_ttl of orders over expires`; nothing if all is as `layout` says. Only reads. Safe to drop.
+    ///
+    /// # Errors
+    /// As `create_or_adopt`, but for what only shows when it is done, such as documents with the same key.
+    pub async fn preview(&self, layout: &CollectionLayout) -> Result<Vec<String>, AdminError> {
+        if layout.images == StoredImages::On {
+            self.require_stored_images().await?;
+        }
+        let name = &layout.name;
+        let (found, mut changes) = match self.inspect(name).await? {
+            Some(found) => (found, Vec::new()),
+            None => (
+                Found::created(layout),
+                vec![format!("create the collection {name}")],
+            ),
+        };
+        changes.extend(plan(layout, &found)?.iter().map(|step| step.describe(name)));
+        Ok(changes)
+    }
+
     /// Drops the collection; does nothing if it is not there.
     ///
     /// # Errors

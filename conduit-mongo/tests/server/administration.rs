@@ -339,3 +339,28 @@ async fn without_a_server_administration_is_unavailable() {
     assert_eq!(error.kind(), AdminErrorKind::InvalidInput);
     assert!(!format!("{error:?}").contains("geheim"));
 }
+
+#[tokio::test]
+async fn a_preview_tells_the_changes_and_makes_none() {
+    let scene = Scene::new().await;
+    let admin = admin(&scene);
+    let layout = CollectionLayout {
+        ttl_attribute: Some("ends".into()),
+        ..keyed(&["id"])
+    };
+    let indexes_made = [
+        "make the index conduit_key of users over id",
+        "make the index conduit_ttl of users over ends",
+    ];
+    let created = [&["create the collection users"][..], &indexes_made].concat();
+    assert_eq!(admin.preview(&layout).await.unwrap(), created);
+    assert_eq!(
+        scene.database.list_collection_names().await.unwrap(),
+        Vec::<String>::new()
+    );
+    admin.create_or_adopt(&spec("users")).await.unwrap();
+    assert_eq!(admin.preview(&layout).await.unwrap(), indexes_made);
+    assert_eq!(indexes(&scene).await, Vec::<String>::new());
+    admin.create_or_adopt(&layout).await.unwrap();
+    assert_eq!(admin.preview(&layout).await.unwrap(), Vec::<String>::new());
+}
