@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use conduit_core::{Handle, StateStore};
-use conduit_mongo::{AdminField, CollectionAdmin, MongoWatcher};
+use conduit_mongo::{AdminError, AdminField, CollectionAdmin, MongoWatcher};
 use tokio::sync::Notify;
 
 use super::auth::Tokens;
@@ -53,12 +53,21 @@ impl App {
 
     /// Makes the collection in MongoDB be what the configuration needs. Whoever calls it holds its place in `writing`.
     pub(crate) async fn prepare(&self, config: &CollectionConfig) -> Result<(), Problem> {
-        match self.admin.create_or_adopt(&config.layout()).await {
-            // Without old_image it is streaming with a key schema that needs images.
-            Err(error) if error.field() == Some(AdminField::Images) && !config.old_image => {
-                Err(Problem::of_admin(&error, "stream_enabled"))
-            }
-            made => Ok(made.map(|_origin| ())?),
-        }
+        let made = self.admin.create_or_adopt(&config.layout()).await;
+        made.map(|_origin| ()).map_err(|error| at_fault(config, error))
+    }
+
+    /// Says what [`prepare`](Self::prepare) would do in MongoDB, and refuses what it would refuse.
+    pub(crate) async fn preview(&self, config: &CollectionConfig) -> Result<Vec<String>, Problem> {
+        let previewed = self.admin.preview(&config.layout()).await;
+        previewed.map_err(|error| at_fault(config, error))
+    }
+}
+
+fn at_fault(config: &CollectionConfig, error: AdminError) -> Problem {
+    match error.field() {
+        // Without old_image it is streaming with a key schema that needs images.
+        Some(AdminField::Images) if !config.old_image => Problem::of_admin(&error, "stream_enabled"),
+        _ => error.into(),
     }
 }

@@ -4,14 +4,15 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use conduit_core::{DestinationId, LetterSelection, SubscriptionId};
 use serde_json::Value;
 
 use super::actor::{Action, Actor};
 use super::app::App;
 use super::body::{ConfigBody, merge, read_config};
-use super::parameters::{Discard, NoParameters};
+use super::dry_run;
+use super::parameters::{Create, NoParameters, Update};
 use super::path::Name;
 use super::precondition::{IfMatch, versioned};
 use super::problem::Problem;
@@ -65,7 +66,7 @@ pub(crate) async fn get(
 pub(crate) async fn create(
     State(app): State<App>,
     actor: Actor,
-    _: NoParameters,
+    Create { dry_run }: Create,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -75,6 +76,9 @@ pub(crate) async fn create(
     let _writing = app.writing.lock(name).await;
     if let Some(entry) = app.catalog.get(name).await? {
         return Err(exists(&entry));
+    }
+    if dry_run {
+        return Ok(dry_run::of_creation(&app, &config).await?.into_response());
     }
     // The configuration comes last: if this is cut short, the next request finds a collection to adopt.
     app.prepare(&config).await?;
@@ -120,14 +124,18 @@ fn exists_already(name: &str) -> Problem {
 pub(crate) async fn replace(
     State(app): State<App>,
     Name(name): Name,
-    discard: Discard,
+    how: Update,
     if_match: IfMatch,
     actor: Actor,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let ConfigBody { value, filters } = read_config(&headers, body).await?;
-    let entry = update(&app, &name, (discard, &if_match), &filters, |_| Ok(value.clone())).await?;
+    let next = |_: &Entry| Ok(value.clone());
+    if how.dry_run {
+        return dry_run::of_update(&app, &name, (&if_match, &filters), next).await;
+    }
+    let entry = update(&app, &name, (how, &if_match), &filters, next).await?;
     actor.audit(Action::Replace, &name, &ids(&entry.config), Some(entry.version));
     Ok(versioned(StatusCode::OK, &entry))
 }
@@ -147,7 +155,7 @@ pub(crate) async fn replace(
 pub(crate) async fn patch(
     State(app): State<App>,
     Name(name): Name,
-    discard: Discard,
+    how: Update,
     if_match: IfMatch,
     actor: Actor,
     headers: HeaderMap,
@@ -157,7 +165,7 @@ pub(crate) async fn patch(
     if !body.is_object() {
         return Err(Faults::of("(body)", "must be a JSON object: a merge patch").into());
     }
-    let entry = update(&app, &name, (discard, &if_match), &filters, |entry| {
+    let next = |entry: &Entry| {
         let mut target = entry.config.show();
         let removes_key = |field: &str| body.get(field).is_some_and(Value::is_null);
         // A patch that takes the key schema away changes it; leaving it out of the result would not.
@@ -168,8 +176,11 @@ pub(crate) async fn patch(
         }
         merge(&mut target, body.clone());
         Ok(target)
-    })
-    .await?;
+    };
+    if how.dry_run {
+        return dry_run::of_update(&app, &name, (&if_match, &filters), next).await;
+    }
+    let entry = update(&app, &name, (how, &if_match), &filters, next).await?;
     actor.audit(Action::Patch, &name, &ids(&entry.config), Some(entry.version));
     Ok(versioned(StatusCode::OK, &entry))
 }
@@ -183,19 +194,15 @@ fn key_schema_immutable() -> Problem {
 async fn update(
     app: &App,
     name: &str,
-    (Discard(discard), if_match): (Discard, &IfMatch),
+    (how, if_match): (Update, &IfMatch),
     filters: &[Option<String>],
     next: impl Fn(&Entry) -> Result<Value, Problem>,
 ) -> Result<Entry, Problem> {
     let _writing = app.writing.lock(name).await;
     for _ in 0..MAX_TRIES {
-        let old = app.entry(name).await?;
-        let config = CollectionConfig::read(next(&old)?, Some(&old.config), (&app.types, filters))?;
-        if config.key_fields() != old.config.key_fields() {
-            return Err(key_schema_immutable());
-        }
+        let (old, config) = read_next(app, name, filters, &next).await?;
         let vanishing = vanishing(&old, &config);
-        if !discard {
+        if !how.discard {
             refuse_undrained(app, &vanishing).await?;
         }
         // Last, since a precondition is about requests that would succeed without it.
@@ -224,6 +231,21 @@ async fn update(
 fn ids(config: &CollectionConfig) -> Vec<DestinationId> {
     let destinations = config.destinations.iter();
     destinations.map(|destination| destination.id.clone()).collect()
+}
+
+/// Reads what is configured, and what `next` makes of it, checked as far as it can be without looking at MongoDB.
+pub(super) async fn read_next(
+    app: &App,
+    name: &str,
+    filters: &[Option<String>],
+    next: impl Fn(&Entry) -> Result<Value, Problem>,
+) -> Result<(Entry, CollectionConfig), Problem> {
+    let old = app.entry(name).await?;
+    let config = CollectionConfig::read(next(&old)?, Some(&old.config), (&app.types, filters))?;
+    if config.key_fields() != old.config.key_fields() {
+        return Err(key_schema_immutable());
+    }
+    Ok((old, config))
 }
 
 /// The destinations that an update takes away.

@@ -10,6 +10,7 @@ mod collections;
 mod dead_letters;
 mod deletions;
 mod doctor;
+mod dry_run;
 mod filters;
 mod idle;
 mod openapi;

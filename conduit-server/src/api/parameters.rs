@@ -13,9 +13,20 @@ use crate::catalog::Faults;
 pub(super) const DEFAULT_LIMIT: usize = 100;
 pub(super) const MAX_LIMIT: usize = 1000;
 
-/// `?discard=true` of an update: destinations that go take their records with them.
+/// `?dry_run=true` of a creation: says what would be stored, and stores nothing.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Discard(pub(crate) bool);
+pub(crate) struct Create {
+    pub(crate) dry_run: bool,
+}
+
+/// `?discard=true&dry_run=true` of an update.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Update {
+    /// Destinations that go take their records with them.
+    pub(crate) discard: bool,
+    /// What would be stored is said, and nothing is.
+    pub(crate) dry_run: bool,
+}
 
 /// `?keep_data=true` of a deletion: the documents stay.
 #[derive(Clone, Copy, Debug)]
@@ -69,11 +80,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Selection {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Discard {
+impl<S: Send + Sync> FromRequestParts<S> for Create {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        Ok(Self(read_flag(parts.uri.query(), "discard")?))
+        let [dry_run] = read_flags(parts.uri.query(), ["dry_run"])?;
+        Ok(Self { dry_run })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Update {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let [discard, dry_run] = read_flags(parts.uri.query(), ["discard", "dry_run"])?;
+        Ok(Self { discard, dry_run })
     }
 }
 
@@ -81,7 +102,8 @@ impl<S: Send + Sync> FromRequestParts<S> for KeepData {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        Ok(Self(read_flag(parts.uri.query(), "keep_data")?))
+        let [keep_data] = read_flags(parts.uri.query(), ["keep_data"])?;
+        Ok(Self(keep_data))
     }
 }
 
@@ -112,17 +134,18 @@ fn read(query: Option<&str>, known: &[&'static str], faults: &mut Faults) -> BTr
     values
 }
 
-fn read_flag(query: Option<&str>, name: &'static str) -> Result<bool, Faults> {
+fn read_flags<const N: usize>(query: Option<&str>, names: [&'static str; N]) -> Result<[bool; N], Faults> {
     let mut faults = Faults::default();
-    let is_set = match read(query, &[name], &mut faults).get(name).map(String::as_str) {
+    let values = read(query, &names, &mut faults);
+    let flags = names.map(|name| match values.get(name).map(String::as_str) {
         None | Some("false" | "0") => false,
         Some("true" | "1" | "") => true,
         Some(_) => {
             faults.add(name, "must be true or false");
             false
         }
-    };
-    faults.or(is_set)
+    });
+    faults.or(flags)
 }
 
 fn read_page(query: Option<&str>) -> Result<Page, Faults> {
@@ -200,19 +223,22 @@ mod tests {
             (Some("discard=false"), false),
             (Some("%64iscard=0"), false),
         ] {
-            assert_eq!(read_flag(query, "discard"), Ok(wanted), "{query:?}");
+            assert_eq!(read_flags(query, ["discard"]), Ok([wanted]), "{query:?}");
         }
-        assert_eq!(places(read_flag(Some("discard=maybe"), "discard")), ["discard"]);
+        assert_eq!(
+            places(read_flags(Some("discard=maybe"), ["discard"])),
+            ["discard"]
+        );
     }
 
     #[test]
     fn unknown_and_repeated_parameters_are_faults_that_name_them() {
         assert_eq!(
-            places(read_flag(Some("Discard=true&odd"), "discard")),
+            places(read_flags(Some("Discard=true&odd"), ["discard"])),
             ["Discard", "odd"]
         );
         assert_eq!(
-            places(read_flag(Some("discard=true&discard=true"), "discard")),
+            places(read_flags(Some("discard=true&discard=true"), ["discard"])),
             ["discard"]
         );
         assert_eq!(

@@ -9,7 +9,7 @@ use conduit_core::{
 };
 use conduit_sinks::format::PayloadFormat;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::faults::{Faults, Fields, kind_of};
 use crate::destination_type::{
@@ -240,7 +240,16 @@ impl Destination {
 
     /// Returns what the API shows.
     pub(crate) fn show(&self) -> Value {
-        let mut shown = json!({
+        let mut shown = self.common();
+        if let Value::Object(settings) = self.settings.shown() {
+            shown.extend(settings);
+        }
+        Value::Object(shown)
+    }
+
+    /// Returns the fields that destinations of every type have, as the API shows them.
+    pub(crate) fn common(&self) -> Map<String, Value> {
+        let common = json!({
             "id": self.id,
             "type": self.kind,
             "event_types": self.event_types,
@@ -248,10 +257,10 @@ impl Destination {
             "max_retries": self.max_retries,
             "format": self.format,
         });
-        if let (Value::Object(shown), Value::Object(settings)) = (&mut shown, self.settings.shown()) {
-            shown.extend(settings);
+        match common {
+            Value::Object(common) => common,
+            _ => Map::new(),
         }
-        shown
     }
 
     /// Returns what decides which records it gets; `None` if it gets all.

@@ -1,6 +1,8 @@
 //! The configured collections: what the API takes, checks, shows and stores.
 
+mod change;
 mod collection_config;
+mod consequence;
 mod destination;
 mod encryption;
 mod endpoint;
@@ -10,7 +12,9 @@ mod mark;
 mod steering;
 mod store;
 
+pub(crate) use change::Change;
 pub(crate) use collection_config::{CollectionConfig, MAX_NAME_BYTES};
+pub(crate) use consequence::{Comparison, Consequence};
 pub(crate) use destination::{COMMON_FIELDS, Destination, pattern_faults};
 pub(crate) use endpoint::check_endpoint;
 pub(crate) use entry::{Deletion, Entry};

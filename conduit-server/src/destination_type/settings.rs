@@ -212,6 +212,41 @@ impl DestinationSettings {
     }
 }
 
+impl DestinationSettings {
+    /// Returns the fields that differ: their path, and both values as they are shown. Secrets are compared as they are, so
+    /// two that look alike may differ.
+    pub(crate) fn differences(&self, other: &Self) -> Vec<(String, Value, Value)> {
+        let mut found = Vec::new();
+        compare_members("", (&self.0, &other.0), &mut found);
+        found
+    }
+}
+
+fn compare_members(
+    path: &str,
+    (old, new): (&Map<String, Value>, &Map<String, Value>),
+    found: &mut Vec<(String, Value, Value)>,
+) {
+    let of = |object: &Map<String, Value>, name: &str| object.get(name).cloned().unwrap_or_default();
+    let added = new.keys().filter(|name| !old.contains_key(*name));
+    for name in old.keys().chain(added) {
+        let (old, new) = (of(old, name), of(new, name));
+        let path = if path.is_empty() {
+            name.clone()
+        } else {
+            format!("{path}.{name}")
+        };
+        match (&old, &new, mask(&old), mask(&new)) {
+            _ if old == new => {}
+            // A secret looks like an object, and is shown as none.
+            (Value::Object(old), Value::Object(new), Value::Object(_), Value::Object(_)) => {
+                compare_members(&path, (old, new), found);
+            }
+            (_, _, from, to) => found.push((path, from, to)),
+        }
+    }
+}
+
 fn mask(value: &Value) -> Value {
     match StoredSecret::of(value) {
         Some(StoredSecret::Reference(reference)) => return reference.show(),

@@ -16,6 +16,7 @@ mod dead_letters;
 mod delivery;
 mod destinations;
 mod doctor;
+mod dry_runs;
 mod egress;
 mod eventbridge;
 mod filters;
