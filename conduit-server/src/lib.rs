@@ -25,7 +25,7 @@ mod state_metrics;
 mod timestamp;
 mod worker;
 
-pub use cli::{DoctorArguments, doctor};
+pub use cli::command_line;
 pub use conduit_sinks::format::PayloadFormat;
 pub use destination_type::{DestinationSettings, DestinationType, Field, SettingFault, SinkRequest};
 pub use doctor::{Finding, Verdict};

@@ -20,10 +20,9 @@ use crate::environment::{DEV_FOLDER, Role};
 use crate::secrets::SecretKeys;
 
 /// Examines a setup. Bounded in time, whatever does not answer: each check takes five seconds at the most, and those that
-/// need no other's answer run at the same time. `progress` is told what comes next.
-pub(crate) async fn examine(subject: &Subject, progress: &(dyn Fn(&str) + Send + Sync)) -> Report {
+/// need no other's answer run at the same time.
+pub(crate) async fn examine(subject: &Subject) -> Report {
     let mut checks = environment::examine(subject);
-    progress("asking MongoDB and the state store");
     let ((of_mongodb, mongo), (of_state, redis)) =
         tokio::join!(examine_mongodb(subject), examine_state(subject));
     checks.extend(of_mongodb);
@@ -43,7 +42,6 @@ pub(crate) async fn examine(subject: &Subject, progress: &(dyn Fn(&str) + Send +
     checks.push(Check::new("configuration", configured(&entries)));
     checks.push(Check::new("secrets", secrets(subject, &mut entries)));
     let needs_images = entries.iter().any(|entry| entry.config.needs_images());
-    progress("asking every collection and destination");
     let ((of_history, known), of_collections, of_destinations, streams) = tokio::join!(
         history::examine(&mongo.admin, needs_images),
         collections::examine(&mongo, &entries),

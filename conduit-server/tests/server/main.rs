@@ -10,6 +10,7 @@ mod search_server;
 mod search_writer;
 
 mod chaos;
+mod cli;
 mod collections;
 mod configuration;
 mod dead_letters;
