@@ -68,7 +68,7 @@ pub use contract::{
     PoisonedKey, ProcessedId, QueueLengths, Receipt, RecordBatch, RecordStream, RetryId, Rewind, Route,
     SameKey, Settled, SettledAs, Settlement, Settlements, Sink, SinkError, SinkErrorKind, SinkLimits,
     StateError, StateErrorKind, StateStore, StoredLetter, StreamBatch, SubscriptionStart, SubscriptionState,
-    WaitingRecord, WaitingRef, WatchError, WatchErrorKind, WatchTarget, Watcher, Work,
+    Tested, WaitingRecord, WaitingRef, WatchError, WatchErrorKind, WatchTarget, Watcher, Work,
 };
 pub use delivery::{Lanes, RetryPolicy, ServiceSink, SinkService};
 pub use engine::{

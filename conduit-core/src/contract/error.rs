@@ -8,20 +8,21 @@ use std::time::Duration;
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
 macro_rules! boundary_error {
-    ($(#[$doc:meta])* $name:ident, $kind:ident) => {
+    ($(#[$doc:meta])* $name:ident, $kind:ident $(, $field:ident: $type:ty)?) => {
         $(#[$doc])*
         #[derive(Debug)]
         pub struct $name {
             kind: $kind,
             message: String,
             source: Option<BoxError>,
+            $($field: $type,)?
         }
 
         impl $name {
             /// Makes an error: `message` is one lower-case line without document contents or secrets.
             #[must_use]
             pub fn new(kind: $kind, message: impl Into<String>) -> Self {
-                Self { kind, message: message.into(), source: None }
+                Self { kind, message: message.into(), source: None, $($field: <$type>::default(),)? }
             }
 
             /// Attaches the cause.
@@ -105,7 +106,7 @@ impl SinkErrorKind {
 
 boundary_error! {
     /// A delivery that failed. The kind decides what becomes of the record; see [`SinkErrorKind`].
-    SinkError, SinkErrorKind
+    SinkError, SinkErrorKind, status: Option<u16>
 }
 
 impl SinkError {
@@ -139,6 +140,19 @@ impl SinkError {
         Self::new(SinkErrorKind::Timeout, message)
     }
 
+    /// Notes the HTTP status of the answer that this is made of, for people.
+    #[must_use]
+    pub fn with_status(mut self, status: impl Into<Option<u16>>) -> Self {
+        self.status = status.into();
+        self
+    }
+
+    /// Returns the HTTP status of the destination's answer, where there was one.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.status
+    }
+
     pub(crate) fn subject(&self) -> Subject {
         self.kind.subject()
     }
@@ -164,7 +178,7 @@ impl SinkError {
 /// A copy for each record of a failed batch: the chain of causes becomes part of the message.
 impl Clone for SinkError {
     fn clone(&self) -> Self {
-        Self::new(self.kind, self.report())
+        Self::new(self.kind, self.report()).with_status(self.status)
     }
 }
 
@@ -260,10 +274,13 @@ mod tests {
 
     #[test]
     fn a_report_is_one_line_with_every_cause_once() {
-        let error =
-            SinkError::unavailable("POST failed").with_source(std::io::Error::other("connection refused"));
+        let refused = std::io::Error::other("connection refused");
+        let error = SinkError::unavailable("POST failed")
+            .with_source(refused)
+            .with_status(502);
         assert_eq!(error.to_string(), "POST failed");
         assert_eq!(error.report(), "POST failed: connection refused");
         assert_eq!(error.clone().to_string(), "POST failed: connection refused");
+        assert_eq!(error.clone().status(), Some(502));
     }
 }

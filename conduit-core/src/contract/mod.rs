@@ -14,7 +14,7 @@ pub(crate) use error::Subject;
 pub use error::{BoxError, SinkError, SinkErrorKind, StateError, StateErrorKind, WatchError, WatchErrorKind};
 pub use observer::{NoObserver, Observer, SettledAs, Settlement};
 pub(crate) use sink::Permission;
-pub use sink::{Delivery, RecordBatch, SameKey, Sink, SinkLimits};
+pub use sink::{Delivery, RecordBatch, SameKey, Sink, SinkLimits, Tested};
 pub use store::{
     Lease, LetterSelection, OpenRequest, Opened, PoisonedKey, QueueLengths, RetryId, Rewind, StateStore,
     StoredLetter, SubscriptionStart, SubscriptionState, WaitingRecord, WaitingRef,

@@ -124,6 +124,24 @@ impl Delivery {
     pub fn complete() -> Self {
         Self::default()
     }
+
+    /// Makes a test's result of the delivery of its one record; `status` is what an HTTP server answers that takes it.
+    ///
+    /// # Errors
+    /// If the record failed.
+    pub fn into_tested(self, status: Option<u16>) -> Result<Tested, SinkError> {
+        match self.failed.into_iter().next() {
+            Some((_, error)) => Err(error),
+            None => Ok(Tested { status }),
+        }
+    }
+}
+
+/// A destination took a test's record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Tested {
+    /// The HTTP status of its last answer, where it speaks HTTP.
+    pub status: Option<u16>,
 }
 
 /// Delivers records to one destination.
@@ -154,6 +172,19 @@ pub trait Sink: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// The kind decides what becomes of the records; see [`SinkErrorKind`](super::SinkErrorKind).
     async fn deliver(&self, batch: &RecordBatch) -> Result<Delivery, SinkError>;
+
+    /// Sends one record that an operator made up, to see whether the destination takes it: once, as
+    /// [`deliver`](Self::deliver) would send it, and with nothing left behind that a record of no document must not leave.
+    ///
+    /// Never called by the engine, but by a host, on a sink of its own: whatever it learns counts for nothing. The host
+    /// limits the time to [`SinkLimits::timeout`] or less by dropping the future. Default: delivers it.
+    ///
+    /// # Errors
+    /// Why the destination did not take it; with [`SinkError::status`] if it answered by HTTP.
+    async fn test(&self, record: Arc<Record>) -> Result<Tested, SinkError> {
+        let delivery = self.deliver(&RecordBatch::new(vec![record])).await?;
+        delivery.into_tested(None)
+    }
 }
 
 #[async_trait]
@@ -170,6 +201,10 @@ impl<T: Sink + ?Sized> Sink for Arc<T> {
     async fn deliver(&self, batch: &RecordBatch) -> Result<Delivery, SinkError> {
         (**self).deliver(batch).await
     }
+
+    async fn test(&self, record: Arc<Record>) -> Result<Tested, SinkError> {
+        (**self).test(record).await
+    }
 }
 
 #[async_trait]
@@ -185,5 +220,9 @@ impl<T: Sink + ?Sized> Sink for Box<T> {
 
     async fn deliver(&self, batch: &RecordBatch) -> Result<Delivery, SinkError> {
         (**self).deliver(batch).await
+    }
+
+    async fn test(&self, record: Arc<Record>) -> Result<Tested, SinkError> {
+        (**self).test(record).await
     }
 }

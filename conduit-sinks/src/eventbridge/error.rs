@@ -96,7 +96,7 @@ fn of_refusal(raw: &HttpResponse, said: &ErrorMetadata, bus: &Bus, token: Option
         message.push_str(": the answer cannot be understood");
     }
     push_quote(&mut message, said.message(), token);
-    SinkError::new(kind, message)
+    SinkError::new(kind, message).with_status(status)
 }
 
 /// What an answer without a known error code means: a proxy's, or an emulator's.

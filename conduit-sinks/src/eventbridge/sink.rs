@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_eventbridge::Client;
-use conduit_core::{Delivery, Record, RecordBatch, Sink, SinkError, SinkErrorKind, SinkLimits};
+use conduit_core::{Delivery, Record, RecordBatch, Sink, SinkError, SinkErrorKind, SinkLimits, Tested};
 use tokio::sync::OnceCell;
 use tokio::time::{self, Instant};
 use url::Url;
@@ -150,7 +150,7 @@ impl EventBridgeSink {
         let failures = answer::failures(&answer, indexes.len(), &self.bus, outgoing.token())?;
         Ok(failures
             .into_iter()
-            .filter_map(|(place, error)| Some((*indexes.get(place)?, error)))
+            .filter_map(|(place, error)| Some((*indexes.get(place)?, error.with_status(200))))
             .collect())
     }
 
@@ -266,6 +266,12 @@ impl Sink for EventBridgeSink {
             Err(_) => return Err(self.no_answer()),
         };
         self.put_all(client, batch, plan, deadline).await
+    }
+
+    /// Puts one event, with the source and the detail type of any other: a rule that takes them takes it too.
+    async fn test(&self, record: Arc<Record>) -> Result<Tested, SinkError> {
+        let delivery = self.deliver(&RecordBatch::new(vec![record])).await?;
+        delivery.into_tested(Some(200))
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn refusal(
         message.push_str(": ");
         message.push_str(quote);
     }
-    SinkError::new(kind(status, retry_after), message)
+    SinkError::new(kind(status, retry_after), message).with_status(status.as_u16())
 }
 
 fn kind(status: StatusCode, retry_after: Option<Duration>) -> SinkErrorKind {

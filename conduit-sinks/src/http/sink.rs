@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use conduit_core::{Clock, Delivery, RecordBatch, Sink, SinkError, SinkLimits, SystemClock};
-use hyper::{HeaderMap, Request};
+use conduit_core::{Clock, Delivery, Record, RecordBatch, Sink, SinkError, SinkLimits, SystemClock, Tested};
+use hyper::http::response::Parts;
+use hyper::{Request, StatusCode};
 use tokio::task;
 use tokio::time::{self, Instant};
 
@@ -119,13 +120,13 @@ impl HttpSink {
         self
     }
 
-    /// Sends `body` and returns the headers and the body of an answer that is 2xx.
+    /// Sends `body` and returns the head and the body of an answer that is 2xx.
     async fn post(
         &self,
         id: &str,
         body: Bytes,
         batch: &RecordBatch,
-    ) -> Result<(HeaderMap, BodyStart), SinkError> {
+    ) -> Result<(Parts, BodyStart), SinkError> {
         let request = self.request(id, body, batch).await?;
         let deadline = Instant::now() + self.timeout;
         let response = match time::timeout_at(deadline, self.client.send(request)).await {
@@ -151,7 +152,7 @@ impl HttpSink {
         };
         let body = body::read(incoming, wanted, patience).await;
         if is_success {
-            return Ok((head.headers, body));
+            return Ok((head, body));
         }
         let wait = retry_after(&head.headers, self.clock.now());
         let quote = body.quote(&self.credentials);
@@ -175,7 +176,15 @@ impl HttpSink {
         })
     }
 
-    async fn deliver_one(&self, batch: &RecordBatch) -> Result<Delivery, SinkError> {
+    /// Delivers `batch` and returns the status of the answer as well.
+    async fn send(&self, batch: &RecordBatch) -> Result<(StatusCode, Delivery), SinkError> {
+        match &self.batch {
+            None => self.send_one(batch).await,
+            Some(settings) => self.send_batch(batch, settings.max_records).await,
+        }
+    }
+
+    async fn send_one(&self, batch: &RecordBatch) -> Result<(StatusCode, Delivery), SinkError> {
         let [record] = batch.records() else {
             return Err(SinkError::rejected(format!(
                 "a call holds {} records, not one",
@@ -183,11 +192,15 @@ impl HttpSink {
             )));
         };
         let body = self.format.encode(record);
-        self.post(record.event_id().as_str(), body, batch).await?;
-        Ok(Delivery::complete())
+        let (head, _) = self.post(record.event_id().as_str(), body, batch).await?;
+        Ok((head.status, Delivery::complete()))
     }
 
-    async fn deliver_batch(&self, batch: &RecordBatch, most: usize) -> Result<Delivery, SinkError> {
+    async fn send_batch(
+        &self,
+        batch: &RecordBatch,
+        most: usize,
+    ) -> Result<(StatusCode, Delivery), SinkError> {
         let count = batch.records().len();
         if count == 0 || count > most {
             return Err(SinkError::rejected(format!(
@@ -195,9 +208,10 @@ impl HttpSink {
             )));
         }
         let body = batch::body(batch, self.format);
-        let (headers, answer) = self.post(&batch::id(batch), body, batch).await?;
-        let failed = batch_answer::failures(&headers, &answer, batch, self.endpoint.shown())?;
-        Ok(Delivery { failed })
+        let (head, answer) = self.post(&batch::id(batch), body, batch).await?;
+        let failed = batch_answer::failures(&head.headers, &answer, batch, self.endpoint.shown())
+            .map_err(|error| error.with_status(head.status.as_u16()))?;
+        Ok((head.status, Delivery { failed }))
     }
 }
 
@@ -228,10 +242,15 @@ impl Sink for HttpSink {
     }
 
     async fn deliver(&self, batch: &RecordBatch) -> Result<Delivery, SinkError> {
-        match &self.batch {
-            None => self.deliver_one(batch).await,
-            Some(settings) => self.deliver_batch(batch, settings.max_records).await,
-        }
+        self.send(batch).await.map(|(_, delivery)| delivery)
+    }
+
+    /// The same request: with [`HttpConfig::batch`], an array of the one record.
+    async fn test(&self, record: Arc<Record>) -> Result<Tested, SinkError> {
+        let (status, delivery) = self.send(&RecordBatch::new(vec![record])).await?;
+        let status = status.as_u16();
+        let tested = delivery.into_tested(Some(status));
+        tested.map_err(|error| error.with_status(status))
     }
 }
 

@@ -66,7 +66,7 @@ impl Refusal {
         Self {
             blame,
             code: server_error.code,
-            error: SinkError::new(kind, message),
+            error: SinkError::new(kind, message).with_status(status.as_u16()),
         }
     }
 

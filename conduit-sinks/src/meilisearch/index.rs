@@ -150,7 +150,7 @@ fn cannot_be_set_up(refusal: Refusal) -> SinkError {
     match error.kind() {
         SinkErrorKind::Rejected | SinkErrorKind::Undeliverable => {
             let message = format!("cannot set up the index: {}", error.report());
-            SinkError::new(SinkErrorKind::Unauthorized, message)
+            SinkError::new(SinkErrorKind::Unauthorized, message).with_status(error.status())
         }
         _ => error,
     }

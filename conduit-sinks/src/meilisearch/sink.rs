@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use conduit_core::{Clock, Delivery, RecordBatch, SameKey, Sink, SinkError, SinkLimits, SystemClock};
+use conduit_core::{
+    Clock, Delivery, Record, RecordBatch, RecordParts, RecordType, SameKey, Sink, SinkError, SinkLimits,
+    SystemClock, Tested,
+};
 use tokio::time::Instant;
 
 use super::MeilisearchConfig;
@@ -167,6 +170,27 @@ impl Sink for MeilisearchSink {
         Progress::new(&self.api, &self.index, &self.ledger, call)
             .run()
             .await
+    }
+
+    /// Leaves no document behind: it deletes the one that the record names, of which there is none. So the address, the key
+    /// and the settings are tried, and the index is made if it is missing, as the first delivery would; the right to add
+    /// documents is not.
+    async fn test(&self, record: Arc<Record>) -> Result<Tested, SinkError> {
+        let delete = Record::new(RecordParts {
+            event_id: record.event_id().clone(),
+            collection: record.collection().clone(),
+            record_type: RecordType::Remove,
+            key: record.key(),
+            keys: record.keys(),
+            new_image: None,
+            old_image: None,
+            timestamp: record.timestamp(),
+            time: record.time(),
+            sequence: record.sequence().clone(),
+        });
+        let delivery = self.deliver(&RecordBatch::new(vec![Arc::new(delete)])).await?;
+        // What comes last is the answer that says how the task ended.
+        delivery.into_tested(Some(200))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use conduit_core::Sink;
 use conduit_core::SinkErrorKind::{Rejected, Throttled, Timeout, Unauthorized, Unavailable, Undeliverable};
 use conduit_testkit::receiver::Answer;
 use serde_json::{Value, json};
@@ -48,6 +49,20 @@ async fn entries_that_fail_fail_alone_each_with_its_own_kind() {
         ["event-0", "event-2", "event-5", "event-7", "event-9"]
     );
     assert_eq!(stub.calls("PutEvents"), 1, "the SDK or the sink retried");
+}
+
+#[tokio::test]
+async fn a_test_is_one_event_and_tells_the_status_of_its_answer() {
+    let stub = Stub::start().await;
+    let sink = sink(&stub);
+    let record = || records(0..1).remove(0);
+    assert_eq!(sink.test(record()).await.unwrap().status, Some(200));
+    assert_eq!(stub.accepted_ids(), ["event-0"]);
+    stub.put(Puts::RefuseEntries(|_| Some("InternalFailure")));
+    assert_eq!(sink.test(record()).await.unwrap_err().status(), Some(200));
+    stub.put(Puts::Whole(refusal(403, "InvalidSignatureException", "no")));
+    assert_eq!(sink.test(record()).await.unwrap_err().status(), Some(403));
+    assert_eq!(stub.calls("PutEvents"), 3);
 }
 
 #[tokio::test]

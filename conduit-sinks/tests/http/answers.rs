@@ -6,7 +6,7 @@ use conduit_core::{Sink, SinkErrorKind};
 use conduit_sinks::http::MAX_RETRY_AFTER;
 use conduit_testkit::receiver::{Answer, Receiver};
 
-use crate::{SOON, config, deliver, sink};
+use crate::{SOON, config, deliver, record, sink};
 
 const UNSAID: SinkErrorKind = SinkErrorKind::Throttled { retry_after: None };
 
@@ -20,6 +20,26 @@ async fn every_2xx_acknowledges() {
         deliver(&sink, status.into()).await.unwrap();
     }
     assert_eq!(receiver.received().len(), statuses.len());
+}
+
+#[tokio::test]
+async fn a_test_is_one_request_and_tells_the_status_of_its_answer() {
+    let receiver = Receiver::start().await;
+    let sink = sink(config(&receiver));
+    let statuses = [204, 299, 302, 429, 500];
+    receiver.answer_in_turn(statuses.map(Answer::Status));
+    for status in statuses {
+        let told = match sink.test(record(1)).await {
+            Ok(tested) => tested.status.filter(|status| (200..300).contains(status)),
+            Err(error) => error.status(),
+        };
+        assert_eq!(told, Some(status));
+    }
+    let received = receiver.received();
+    assert_eq!(received.len(), statuses.len());
+    assert_eq!(received[0].header("webhook-id"), Some("event-1"));
+    receiver.answer_with(|_| Answer::CloseBeforeAnswer);
+    assert_eq!(sink.test(record(1)).await.unwrap_err().status(), None);
 }
 
 #[tokio::test]

@@ -51,6 +51,26 @@ async fn a_batch_is_an_array_of_the_records_byte_for_byte() {
 }
 
 #[tokio::test]
+async fn a_test_is_a_batch_of_one_and_fails_if_the_answer_names_it() {
+    let receiver = Receiver::start().await;
+    let sink = batched(config(&receiver));
+    let refusal = json!({"batchItemFailures": [{"itemIdentifier": "event-1"}]}).to_string();
+    receiver.answer_in_turn([Answer::Status(202), Answer::with_body(207, refusal)]);
+    assert_eq!(sink.test(record(1)).await.unwrap().status, Some(202));
+    let error = sink.test(record(1)).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.status()),
+        (SinkErrorKind::Rejected, Some(207))
+    );
+    assert!(
+        receiver
+            .received()
+            .iter()
+            .all(|request| request.json().is_array())
+    );
+}
+
+#[tokio::test]
 async fn the_same_records_in_the_same_order_have_the_same_id() {
     let receiver = Receiver::start().await;
     let sink = batched(config(&receiver));

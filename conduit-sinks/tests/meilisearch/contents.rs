@@ -46,6 +46,20 @@ async fn documents_come_are_replaced_whole_and_go() {
 }
 
 #[tokio::test]
+async fn a_test_leaves_no_document_and_touches_no_other() {
+    on_each_server(async |index| {
+        let sink = index.sink();
+        delivered(&sink, &[put("b", 1)]).await;
+        let before = index.documents().await;
+        let keys = json!({ "_id": "test-1" });
+        let sample = record(RecordType::Insert, &keys, Some(&json!({ "_id": "test-1" })));
+        assert_eq!(sink.test(sample).await.unwrap().status, Some(200));
+        assert_eq!(index.documents().await, before);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn keys_of_every_kind_are_documents_of_their_own_and_can_be_deleted() {
     on_each_server(async |index| {
         let sink = index.sink();

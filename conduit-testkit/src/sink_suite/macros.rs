@@ -26,7 +26,8 @@ macro_rules! sink_suite {
                 a_call_dropped_midway_loses_nothing_when_it_is_made_again
                 a_call_dropped_while_it_hangs_does_not_disturb_the_next
                 a_slow_destination_is_waited_for
-                a_refused_record_is_named_and_the_others_arrive;
+                a_refused_record_is_named_and_the_others_arrive
+                a_test_says_whether_the_destination_takes_records;
             errors: a_destination_that_is_down_is_unavailable_until_it_is_back
                 a_destination_that_does_not_answer_is_a_timeout
                 refused_credentials_are_unauthorized

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use conduit_core::{
-    Delivery, EventId, Record, RecordBatch, RecordParts, SameKey, Sink, SinkError, SinkLimits,
+    Delivery, EventId, Record, RecordBatch, RecordParts, SameKey, Sink, SinkError, SinkLimits, Tested,
 };
 use conduit_testkit::sink_suite::{Behaviour, SinkHarness};
 
@@ -43,6 +43,7 @@ pub(crate) enum Flaw {
     ChangesItsLimits,
     ChangesItsEndpoint,
     ShowsASecretEndpoint,
+    PassesEveryTest,
 }
 
 pub(crate) const TOKEN: &str = "t0ken-of-the-sink";
@@ -121,6 +122,15 @@ impl Sink for Flawed {
             _ => {}
         }
         self.send(batch, records).await
+    }
+
+    async fn test(&self, record: Arc<Record>) -> Result<Tested, SinkError> {
+        if self.flaw == Flaw::PassesEveryTest {
+            return Ok(Tested::default());
+        }
+        self.deliver(&RecordBatch::new(vec![record]))
+            .await?
+            .into_tested(None)
     }
 }
 

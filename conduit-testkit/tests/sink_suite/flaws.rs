@@ -62,6 +62,8 @@ is_found! {
         as a_wrong_index says "record 2 was refused, not [3]";
     FailsTheWholeCall: outcomes::a_refused_record_is_named_and_the_others_arrive
         as a_call_that_fails_for_one_record says "fails the whole call";
+    PassesEveryTest: outcomes::a_test_says_whether_the_destination_takes_records
+        as a_test_that_always_succeeds says "passes a test";
     BlamesTheRecord: errors::a_destination_that_is_down_is_unavailable_until_it_is_back
         as a_record_blamed_for_a_destination_that_is_down says "kind: Rejected";
     StaysDown: errors::a_destination_that_is_down_is_unavailable_until_it_is_back

@@ -148,3 +148,17 @@ pub async fn a_refused_record_is_named_and_the_others_arrive<H: SinkHarness>(sce
         assert!(!is_there || index != refused, "{id} was refused and is there");
     }
 }
+
+pub async fn a_test_says_whether_the_destination_takes_records<H: SinkHarness>(scene: Scene<H>) {
+    let test = async |n| match timeout(scene.limits().timeout, scene.sink().test(record(n, "a"))).await {
+        Ok(Ok(_)) => true,
+        Ok(Err(_)) | Err(_) => false,
+    };
+    assert!(test(1).await, "a test fails though nothing is wrong");
+    if !scene.behave(Behaviour::Down).await {
+        return;
+    }
+    assert!(!test(2).await, "a destination that is down passes a test");
+    scene.recover().await;
+    assert!(test(3).await, "a test fails though the destination is back");
+}
