@@ -76,6 +76,7 @@ impl Subscription {
         self.status.set_vitals(None);
         self.reading.stop();
         self.loading = None;
+        self.ask_who_follows();
         let dispatcher = Arc::clone(&self.dispatcher);
         let mut draining = pin!(dispatcher.drain(deadline));
         // Once drained: a store that does not answer cannot hold up the end for ever; what it did not get comes again.

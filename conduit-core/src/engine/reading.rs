@@ -166,6 +166,7 @@ impl Subscription {
         now: WallTime,
     ) -> Result<(), End> {
         self.tracker.begin_batch(position.stream());
+        self.ask_who_follows();
         let mut work = Vec::with_capacity(records.len());
         for (record, needs) in records {
             if !self.settled.is_empty() && self.settled.remove(record.sequence()) {
@@ -180,7 +181,7 @@ impl Subscription {
                 }
                 Needs::NothingFiltered => {
                     self.tracker.push(&record, Arrival::Settled);
-                    self.observe(&record, SettledAs::Filtered, None, now, None);
+                    self.observe(&record, (SettledAs::Filtered, 0), None, now, None);
                 }
                 Needs::NothingProcessed => {
                     self.tracker.push(&record, Arrival::SettledBefore);

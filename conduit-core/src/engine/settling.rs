@@ -34,7 +34,7 @@ impl Subscription {
                 let is_settled = !matches!(settled.outcome, Outcome::Recalled | Outcome::Unattempted);
                 match settled.outcome {
                     Outcome::Delivered { cured } => {
-                        self.delivered(&record, cured, took, now);
+                        self.delivered(&record, cured, (1, took), now);
                         self.overtake(&record, now);
                     }
                     Outcome::Failed { error, is_attempt } => {
@@ -59,7 +59,8 @@ impl Subscription {
             } => {
                 match settled.outcome {
                     Outcome::Delivered { cured } => {
-                        self.delivered(&retry.record, cured, settled.took, now);
+                        let attempt = retry.attempts.count + 1;
+                        self.delivered(&retry.record, cured, (attempt, settled.took), now);
                         self.leave(&retry, now);
                     }
                     Outcome::Failed {
@@ -85,9 +86,15 @@ impl Subscription {
         }
     }
 
-    fn delivered(&mut self, record: &Record, cured: bool, took: Option<Duration>, now: WallTime) {
+    fn delivered(
+        &mut self,
+        record: &Record,
+        cured: bool,
+        (attempt, took): (u32, Option<Duration>),
+        now: WallTime,
+    ) {
         self.draft.delivered(record, cured);
-        self.observe(record, SettledAs::Delivered, took, now, None);
+        self.observe(record, (SettledAs::Delivered, attempt), took, now, None);
     }
 
     fn park_failed(
@@ -160,7 +167,7 @@ impl Subscription {
         );
         self.observe(
             &letter.record,
-            SettledAs::DeadLettered,
+            (SettledAs::DeadLettered, letter.attempts),
             took,
             now,
             Some(&letter.last_error),
@@ -178,7 +185,7 @@ impl Subscription {
     ) {
         let report = error.report();
         tracing::debug!(collection = %self.id.collection, destination = %self.id.destination, event_id = %record.event_id(), attempt, error = %report, "a delivery failed");
-        self.observe(record, SettledAs::Retried, took, now, Some(&report));
+        self.observe(record, (SettledAs::Retried, attempt), took, now, Some(&report));
     }
 
     /// Takes a waiting record out of the queue, first in the next commit's draft, then in the table that the lanes ask:

@@ -99,6 +99,8 @@ pub(crate) struct Subscription {
     pub(super) letter_work: LetterWork,
     pub(super) vitals: Arc<Vitals>,
     share: Share,
+    /// Whether somebody looked on when it was last asked.
+    is_followed: bool,
     commands: mpsc::Receiver<Command>,
 }
 
@@ -197,6 +199,7 @@ impl Subscription {
             letter_work: LetterWork::default(),
             vitals,
             share: context.budget.take_part(),
+            is_followed: false,
             commands,
             status,
             id,
@@ -303,6 +306,7 @@ impl Subscription {
         tokio::task::yield_now().await;
         let now = self.context.clock.now();
         self.vitals.came(Awaited::Outcome);
+        self.ask_who_follows();
         self.settle(first, now)?;
         for _ in 0..MAX_OUTCOMES_A_TURN {
             match self.in_hand.try_next() {
@@ -335,11 +339,16 @@ impl Subscription {
         });
     }
 
-    /// Counts what became of a record, and tells the host.
+    /// Asks whether records are to be told of one by one; often enough that whoever begins to look on sees the next ones.
+    pub(super) fn ask_who_follows(&mut self) {
+        self.is_followed = self.context.observer.is_followed(&self.id.collection);
+    }
+
+    /// Counts what became of a record, by which of its attempts, and tells the host.
     pub(super) fn observe(
         &self,
         record: &Record,
-        settled: SettledAs,
+        (settled, attempt): (SettledAs, u32),
         took: Option<Duration>,
         at: WallTime,
         error: Option<&str>,
@@ -349,11 +358,15 @@ impl Subscription {
             subscription: &self.id,
             record,
             settled,
+            attempt,
             took,
             at,
             error,
         };
         self.context.observer.settled(&settlement);
+        if self.is_followed {
+            self.context.observer.followed(&settlement);
+        }
     }
 
     pub(super) fn end_of(&self, error: &StateError) -> End {

@@ -16,6 +16,7 @@ mod hub;
 mod hub_trouble;
 mod interleavings;
 mod lost_answers;
+mod observers;
 mod one_server;
 mod order_and_retries;
 mod ordered_calls;
