@@ -95,7 +95,7 @@ async fn ask_others(
 ) -> Result<Asked, Problem> {
     let text = serde_json::to_string(order)
         .map_err(|error| StateError::corrupt("an order has no JSON").with_source(error))?;
-    let id = redis.put_command(collection, &text).await?;
+    let id = redis.put_command(collection, conduit_state::CommandFor::Holder, &text).await?;
     let mut is_taken = false;
     let given_up = deadline + WORKING_PATIENCE;
     loop {

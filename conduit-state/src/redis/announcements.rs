@@ -1,20 +1,6 @@
-//! Hearing of changes of the configuration, and of commands that wait.
+//! Hearing of changes of the configuration and of commands that wait.
 
-use std::fmt;
-use std::time::Duration;
-
-use futures_util::StreamExt;
-use redis::Client;
-use redis::aio::PubSub;
-use tokio::time::{sleep, timeout};
-
-use conduit_core::StateError;
-
-use super::error::{from_client, timed_out};
-use super::keys::{COMMANDS_CHANNEL, CONFIG_CHANGE};
-
-const FIRST_DELAY: Duration = Duration::from_millis(100);
-const LONGEST_DELAY: Duration = Duration::from_secs(5);
+use super::listener::{Heard, Listener};
 
 /// What is told to everybody on the same Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,23 +15,15 @@ pub enum Announcement {
 
 /// Yields announcements as they are told; see
 /// [`RedisStore::subscribe_announcements`](super::RedisStore::subscribe_announcements).
+#[derive(Debug)]
 pub struct Announcements {
-    client: Client,
-    connect_timeout: Duration,
-    listening: Option<PubSub>,
-    delay: Duration,
-    was_lost: bool,
+    listener: Listener,
 }
 
 impl Announcements {
-    pub(super) fn new(client: Client, connect_timeout: Duration) -> Self {
-        Self {
-            client,
-            connect_timeout,
-            listening: None,
-            delay: FIRST_DELAY,
-            was_lost: false,
-        }
+    /// The listener's channels are those of changes and of commands, in this order.
+    pub(super) fn new(listener: Listener) -> Self {
+        Self { listener }
     }
 
     /// Waits for the next announcement.
@@ -55,54 +33,15 @@ impl Announcements {
     ///
     /// Cancel safe: nothing that was heard is lost.
     pub async fn next(&mut self) -> Announcement {
-        loop {
-            if let Some(listening) = &mut self.listening {
-                if let Some(message) = listening.on_message().next().await {
-                    let collection = message.get_payload().unwrap_or_default();
-                    return match message.get_channel_name() {
-                        COMMANDS_CHANNEL => Announcement::Command(collection),
-                        _ => Announcement::ConfigChange(collection),
-                    };
-                }
-                self.listening = None;
-                self.was_lost = true;
-                tracing::warn!("redis no longer tells of changes and commands, trying again");
-            }
-            match self.listen().await {
-                Ok(listening) => {
-                    self.listening = Some(listening);
-                    self.delay = FIRST_DELAY;
-                    if std::mem::take(&mut self.was_lost) {
-                        tracing::info!("redis tells of changes and commands again");
-                    }
-                    return Announcement::Unknown;
-                }
-                Err(_) => {
-                    sleep(self.delay).await;
-                    self.delay = (self.delay * 2).min(LONGEST_DELAY);
+        match self.listener.next().await {
+            Heard::Began => Announcement::Unknown,
+            Heard::Said { channel, message } => {
+                let collection = String::from_utf8_lossy(&message).into_owned();
+                match channel {
+                    0 => Announcement::ConfigChange(collection),
+                    _ => Announcement::Command(collection),
                 }
             }
         }
-    }
-
-    async fn listen(&self) -> Result<PubSub, StateError> {
-        let listen = async {
-            let mut listening = self.client.get_async_pubsub().await.map_err(from_client)?;
-            for channel in [CONFIG_CHANGE, COMMANDS_CHANNEL] {
-                listening.subscribe(channel).await.map_err(from_client)?;
-            }
-            Ok(listening)
-        };
-        timeout(self.connect_timeout, listen)
-            .await
-            .map_err(|_| timed_out("accept a connection"))?
-    }
-}
-
-impl fmt::Debug for Announcements {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Announcements")
-            .field("is_listening", &self.listening.is_some())
-            .finish_non_exhaustive()
     }
 }

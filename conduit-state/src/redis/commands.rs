@@ -17,6 +17,15 @@ const LONGEST_WAIT: Duration = Duration::from_secs(20);
 /// How long an answer may wait to be fetched.
 const LONGEST_ANSWER: Duration = Duration::from_secs(600);
 
+/// Who is to carry out a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandFor {
+    /// Whoever holds the collection's lease.
+    Holder,
+    /// Any worker: nobody holds it.
+    AnyWorker,
+}
+
 /// A command that was claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimedCommand {
@@ -33,21 +42,26 @@ fn millis(duration: Duration) -> u64 {
 }
 
 impl RedisStore {
-    /// Stores a command and tells workers of it; returns its id. It waits for 20 seconds at most.
+    /// Stores a command about a collection and tells workers of it; returns its id. It waits for 20 seconds at most.
     ///
     /// # Errors
     /// `Unavailable`.
     pub async fn put_command(
         &self,
         collection: &CollectionName,
+        wanted: CommandFor,
         command: &str,
     ) -> Result<String, StateError> {
         let mut call = PUT_COMMAND.call();
         call.arg(collection.as_str()).arg(command).arg(COMMANDS_CHANNEL);
+        if wanted == CommandFor::AnyWorker {
+            call.arg("any");
+        }
         text(self.link().ask(&call).await?)
     }
 
-    /// Takes away the commands for these collections, oldest first, to carry them out: nobody else gets them.
+    /// Takes away the commands for the holder of these collections, and those for any worker, oldest first, to carry them out:
+    /// nobody else gets them.
     ///
     /// # Errors
     /// `Unavailable`: commands may be lost, unanswered.
@@ -55,9 +69,6 @@ impl RedisStore {
         &self,
         collections: &[CollectionName],
     ) -> Result<Vec<ClaimedCommand>, StateError> {
-        if collections.is_empty() {
-            return Ok(Vec::new());
-        }
         let mut call = CLAIM_COMMANDS.call();
         call.arg(millis(LONGEST_WAIT));
         for collection in collections {
@@ -68,10 +79,10 @@ impl RedisStore {
         while let Some(id) = parts.next() {
             let (id, name) = (text(id)?, text(next(&mut parts)?)?);
             let command = text(next(&mut parts)?)?;
-            if let Some(collection) = collections.iter().find(|known| known.as_str() == name) {
+            if let Ok(collection) = CollectionName::new(name) {
                 claimed.push(ClaimedCommand {
                     id,
-                    collection: collection.clone(),
+                    collection,
                     command,
                 });
             }

@@ -23,6 +23,11 @@
 //! | `cdc:state:commands` | hash | id → a command that nobody claimed yet: `at` (ms), `collection`, `command` |
 //! | `cdc:state:answers` | hash | id → when a command was answered (ms), a blank, the answer |
 //! | `cdc:state:last-command` | string | how many commands there were |
+//! | `cdc:state:tails` | sorted set | `<id>:<collection>` of who follows records, by the moment they last said so |
+//! | `cdc:state:last-tail` | string | how many began to follow |
+//!
+//! Channels: `cdc:config-change`, `cdc:state:commands`, `cdc:state:tails` (who begins to follow), and
+//! `cdc:state:tail:<collection>` (what is told of records to those who do).
 
 use std::fmt::Write as _;
 
@@ -32,6 +37,14 @@ use conduit_core::{CollectionName, ProcessedId, SubscriptionId};
 pub(super) const CONFIG_CHANGE: &str = "cdc:config-change";
 /// The channel on which workers are told of commands.
 pub(super) const COMMANDS_CHANNEL: &str = "cdc:state:commands";
+
+/// The channel on which workers are told of who begins to follow.
+pub(super) const TAILS_CHANNEL: &str = "cdc:state:tails";
+
+/// The channel on which those who follow a collection are told of its records.
+pub(super) fn tail_channel(collection: &CollectionName) -> String {
+    format!("cdc:state:tail:{collection}")
+}
 
 pub(super) fn resume(subscription: &SubscriptionId) -> String {
     format!(

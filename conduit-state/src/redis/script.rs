@@ -34,6 +34,8 @@ scripts! {
     WITHDRAW_COMMAND = "lua/withdraw_command.lua";
     PUT_ANSWER = "lua/put_answer.lua";
     TAKE_ANSWER = "lua/take_answer.lua";
+    PUT_TAIL = "lua/put_tail.lua";
+    TAILS = "lua/tails.lua";
 }
 
 impl Script {

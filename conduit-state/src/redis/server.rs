@@ -3,7 +3,8 @@
 use conduit_core::{CollectionName, StateError, StateErrorKind};
 
 use super::announcements::Announcements;
-use super::keys::CONFIG_CHANGE;
+use super::keys::{COMMANDS_CHANNEL, CONFIG_CHANGE};
+use super::listener::Listener;
 use super::reply::text;
 use super::store::RedisStore;
 
@@ -47,7 +48,13 @@ impl RedisStore {
     /// breaks.
     #[must_use]
     pub fn subscribe_announcements(&self) -> Announcements {
-        Announcements::new(self.link().client().clone(), self.settings().connect_timeout)
+        let channels = vec![CONFIG_CHANGE.to_owned(), COMMANDS_CHANNEL.to_owned()];
+        Announcements::new(self.listener(channels, "changes and commands"))
+    }
+
+    pub(super) fn listener(&self, channels: Vec<String>, subject: &'static str) -> Listener {
+        let client = self.link().client().clone();
+        Listener::new(client, self.settings().connect_timeout, channels, subject)
     }
 }
 

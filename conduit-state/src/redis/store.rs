@@ -42,6 +42,8 @@ use crate::refusal;
 #[derive(Debug)]
 pub struct RedisStore {
     link: Link,
+    /// For what is told of records to those who follow them.
+    tail_link: Link,
     settings: RedisSettings,
     said_capped: AtomicBool,
 }
@@ -55,6 +57,7 @@ impl RedisStore {
         settings.validate()?;
         Ok(Self {
             link: Link::new(uri, &settings)?,
+            tail_link: Link::new(uri, &settings)?,
             settings,
             said_capped: AtomicBool::new(false),
         })
@@ -62,6 +65,10 @@ impl RedisStore {
 
     pub(super) fn link(&self) -> &Link {
         &self.link
+    }
+
+    pub(super) fn tail_link(&self) -> &Link {
+        &self.tail_link
     }
 
     pub(super) fn settings(&self) -> &RedisSettings {

@@ -7,4 +7,5 @@ mod layout;
 mod outage;
 mod scene;
 mod suite;
+mod tails;
 mod workers;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use conduit_core::WorkerId;
-use conduit_state::{Announcement, AppendOnly, RedisSettings, RedisStore, WorkerStatus};
+use conduit_state::{Announcement, AppendOnly, CommandFor, RedisSettings, RedisStore, WorkerStatus};
 use conduit_testkit::servers::RedisServer;
 use conduit_testkit::store_suite::collection;
 
@@ -66,8 +66,14 @@ async fn a_command_is_claimed_once_by_whoever_holds_its_collection_and_answered_
     let mut heard = store.subscribe_announcements();
     assert_eq!(heard.next().await, Announcement::Unknown);
     let (users, posts) = (users().collection, collection("posts"));
-    let first = store.put_command(&users, "one").await.unwrap();
-    let second = store.put_command(&users, "two").await.unwrap();
+    let first = store
+        .put_command(&users, CommandFor::Holder, "one")
+        .await
+        .unwrap();
+    let second = store
+        .put_command(&users, CommandFor::Holder, "two")
+        .await
+        .unwrap();
     assert_eq!(heard.next().await, Announcement::Command("users".into()));
     assert!(store.claim_commands(&[posts]).await.unwrap().is_empty());
     let both = [users];
@@ -86,11 +92,38 @@ async fn a_command_is_claimed_once_by_whoever_holds_its_collection_and_answered_
 }
 
 #[tokio::test]
+async fn a_command_for_any_worker_is_claimed_once_by_one_that_holds_something_else_or_nothing() {
+    let server = RedisServer::start().await.unwrap();
+    let store = RedisStore::connect(&server.uri(), RedisSettings::default()).unwrap();
+    let (users, posts) = (users().collection, collection("posts"));
+    store
+        .put_command(&users, CommandFor::Holder, "held")
+        .await
+        .unwrap();
+    for held in [vec![posts], Vec::new()] {
+        let id = store
+            .put_command(&users, CommandFor::AnyWorker, "free")
+            .await
+            .unwrap();
+        let claimed = store.claim_commands(&held).await.unwrap();
+        let claimed: Vec<_> = claimed
+            .iter()
+            .map(|c| (&*c.id, &c.collection, &*c.command))
+            .collect();
+        assert_eq!(claimed, [(&*id, &users, "free")]);
+        assert!(store.claim_commands(&held).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn commands_and_answers_that_nobody_wants_any_more_are_dropped_without_an_expiry() {
     let server = RedisServer::start().await.unwrap();
     let store = RedisStore::connect(&server.uri(), RedisSettings::default()).unwrap();
     let both = [users().collection];
-    let withdrawn = store.put_command(&both[0], "withdrawn").await.unwrap();
+    let withdrawn = store
+        .put_command(&both[0], CommandFor::Holder, "withdrawn")
+        .await
+        .unwrap();
     assert!(store.withdraw_command(&withdrawn).await.unwrap());
     let old = r#"{"at":"1000","collection":"users","command":"old"}"#;
     ask::<()>(
@@ -99,7 +132,10 @@ async fn commands_and_answers_that_nobody_wants_any_more_are_dropped_without_an_
     )
     .await;
     ask::<()>(&server, &["HSET", "cdc:state:answers", "1000-8", "1000 old"]).await;
-    store.put_command(&both[0], "lives").await.unwrap();
+    store
+        .put_command(&both[0], CommandFor::Holder, "lives")
+        .await
+        .unwrap();
     assert_eq!(ask::<i64>(&server, &["TTL", "cdc:state:commands"]).await, -1);
     let claimed = store.claim_commands(&both).await.unwrap();
     assert_eq!(claimed.len(), 1, "{claimed:?}");

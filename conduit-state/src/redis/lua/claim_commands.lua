@@ -1,5 +1,5 @@
--- Takes away the commands for some collections and answers {id, collection, command, ...}, oldest first; drops those that
--- waited too long or cannot be read. ARGV: how long in ms one may wait, collections.
+-- Takes away the commands for some collections, and those for any worker, and answers {id, collection, command, ...}, oldest
+-- first; drops those that waited too long or cannot be read. ARGV: how long in ms one may wait, collections.
 local KEY = 'cdc:state:commands'
 local now, ours, claimed = now_millis(), {}, {}
 for at = 2, #ARGV do ours[ARGV[at]] = true end
@@ -9,7 +9,7 @@ for at = 1, #found, 2 do
   local fine, entry = pcall(cjson.decode, found[at + 1])
   if not fine or type(entry) ~= 'table' or not tonumber(entry.at) or now - tonumber(entry.at) > tonumber(ARGV[1]) then
     redis.call('HDEL', KEY, id)
-  elseif ours[entry.collection] then
+  elseif entry.any or ours[entry.collection] then
     redis.call('HDEL', KEY, id)
     claimed[#claimed + 1] = { id, entry }
   end
