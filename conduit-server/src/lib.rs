@@ -15,13 +15,14 @@ mod health;
 mod healthcheck;
 mod history;
 mod host;
-mod letter_order;
 mod logging;
 mod metrics;
 mod mongo_clients;
+mod order;
 mod secrets;
 mod server;
 mod state_metrics;
+mod test_delivery;
 mod timestamp;
 mod worker;
 

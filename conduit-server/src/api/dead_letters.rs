@@ -17,7 +17,7 @@ use super::path::Name;
 use super::problem::Problem;
 use super::steering::{check_destination, stream_disabled};
 use crate::catalog::{Faults, Fields, whole_number};
-use crate::letter_order::{LetterAnswer, LetterOrder};
+use crate::order::{Order, OrderAnswer};
 
 /// Lists dead letters, oldest first. The cursor is the id of the last one shown.
 #[utoipa::path(
@@ -87,17 +87,17 @@ pub(crate) async fn redrive(
         check_destination(&entry, destination.as_str())?;
     }
     let destination: Vec<DestinationId> = selection.destination.iter().cloned().collect();
-    let order = LetterOrder::Redrive {
+    let order = Order::Redrive {
         selection,
         include_stale,
     };
     let answer = match entry.config.destinations.is_empty() {
         // Nobody has them in hand, and there is nowhere to send them to.
-        true => Some(LetterAnswer::Redriven(Redriven::default())),
+        true => Some(OrderAnswer::Redriven(Redriven::default())),
         false => carry_out(&app, &entry.config.collection_name, &order).await?,
     };
     match answer {
-        Some(LetterAnswer::Redriven(redriven)) => {
+        Some(OrderAnswer::Redriven(redriven)) => {
             actor.audit(Action::Redrive, &name, &destination, None);
             Ok((StatusCode::ACCEPTED, Json(redriven)).into_response())
         }
@@ -155,7 +155,7 @@ pub(crate) async fn purge(
 ) -> Result<Json<Value>, Problem> {
     let entry = app.entry(&name).await?;
     let collection = &entry.config.collection_name;
-    let order = LetterOrder::Purge {
+    let order = Order::Purge {
         selection: selection.clone(),
     };
     let has_streams = entry.is_active() && !entry.config.destinations.is_empty();
@@ -165,7 +165,7 @@ pub(crate) async fn purge(
         false => None,
     };
     let purged = match answer {
-        Some(LetterAnswer::Purged(purged)) => purged,
+        Some(OrderAnswer::Purged(purged)) => purged,
         // Nobody works with them.
         _ => app.store.purge_dead_letters(collection, &selection).await?,
     };

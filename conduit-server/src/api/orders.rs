@@ -1,15 +1,15 @@
-//! Has work on dead letters done by whoever holds the collection's lease, here or in another process.
+//! Has orders carried out by whoever holds the collection's lease, here or in another process.
 
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use conduit_core::{CollectionName, CommandError, CommandErrorKind, StateError};
-use conduit_state::RedisStore;
+use conduit_core::{CollectionName, CollectionStatus, CommandError, CommandErrorKind, StateError, WorkerId};
+use conduit_state::{CommandFor, RedisStore};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::app::App;
 use super::problem::Problem;
-use crate::letter_order::{LetterAnswer, LetterOrder};
+use crate::order::{Executor, Order, OrderAnswer};
 
 /// How long somebody may take to begin with it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,27 +22,48 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What asking other processes came to.
 enum Asked {
-    Answered(Result<LetterAnswer, CommandError>),
+    Answered(Result<OrderAnswer, CommandError>),
     /// Nobody took it, and nobody will.
     Withdrawn,
 }
 
-/// Has an order carried out; `None` if nobody holds the collection, and then nothing was changed.
+/// Where an order can be carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// In this process, if it can; else where the lease is.
+    HereFirst,
+    /// In the process that holds the lease.
+    AtHolder,
+    /// Nobody holds the lease, and any worker can do it.
+    Anywhere,
+    /// There is no worker at all.
+    Nowhere,
+}
+
+/// Has an order carried out; `None` if nobody is there to do it, and then nothing was changed.
 ///
 /// # Errors
 /// 409 if a destination rests; 503 if the state store is away, or if it is not known what became of the order.
 pub(super) async fn carry_out(
     app: &App,
     collection: &CollectionName,
-    order: &LetterOrder,
-) -> Result<Option<LetterAnswer>, Problem> {
+    order: &Order,
+) -> Result<Option<OrderAnswer>, Problem> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        if let Some(answer) = try_here(app, collection, order).await? {
+        let place = place(app, collection, order).await?;
+        if place == Place::HereFirst
+            && let Some(answer) = try_here(app, collection, order).await?
+        {
             return Ok(Some(answer));
         }
         if let Some(redis) = app.bulletin.redis() {
-            match ask_others(redis, collection, order, deadline).await? {
+            let wanted = match place {
+                Place::HereFirst | Place::AtHolder => CommandFor::Holder,
+                Place::Anywhere => CommandFor::AnyWorker,
+                Place::Nowhere => return Ok(None),
+            };
+            match ask_others(redis, collection, (order, wanted), deadline).await? {
                 Asked::Withdrawn => return Ok(None),
                 Asked::Answered(answer) => {
                     if let Some(answer) = judge(answer)? {
@@ -57,22 +78,53 @@ pub(super) async fn carry_out(
     }
 }
 
+async fn place(app: &App, collection: &CollectionName, order: &Order) -> Result<Place, StateError> {
+    if order.needs_lease() {
+        return Ok(Place::HereFirst);
+    }
+    let us = app.engine.as_ref().map(|engine| engine.worker());
+    let published = match (us, app.bulletin.published().await) {
+        // Without knowing of others.
+        (Some(_), Err(_)) => return Ok(Place::HereFirst),
+        (_, published) => published?,
+    };
+    let holds = |worker: &WorkerId, own: &[CollectionStatus]| {
+        let is_held = |status: &CollectionStatus| {
+            status.collection == *collection && status.holder.as_ref() == Some(worker)
+        };
+        own.iter().any(is_held)
+    };
+    let holder = published.iter().find(|(worker, own)| holds(worker, own));
+    Ok(match (us, holder) {
+        (Some(_), None) => Place::HereFirst,
+        (Some(us), Some((holder, _))) if holder == us => Place::HereFirst,
+        (_, Some(_)) => Place::AtHolder,
+        (None, None) if published.is_empty() => Place::Nowhere,
+        (None, None) => Place::Anywhere,
+    })
+}
+
 async fn try_here(
     app: &App,
     collection: &CollectionName,
-    order: &LetterOrder,
-) -> Result<Option<LetterAnswer>, Problem> {
+    order: &Order,
+) -> Result<Option<OrderAnswer>, Problem> {
     let Some(engine) = &app.engine else {
         return Ok(None);
     };
-    match timeout(WORKING_PATIENCE, order.carry_out(engine, collection)).await {
+    let executor = Executor {
+        engine: engine.clone(),
+        catalog: app.catalog.clone(),
+        types: app.types.clone(),
+    };
+    match timeout(WORKING_PATIENCE, executor.carry_out(order, collection)).await {
         Ok(answer) => judge(answer),
-        Err(_elapsed) => Err(unknown()),
+        Err(_elapsed) => Err(unknown(order)),
     }
 }
 
 /// `None` if it can be asked for again.
-fn judge(answer: Result<LetterAnswer, CommandError>) -> Result<Option<LetterAnswer>, Problem> {
+fn judge(answer: Result<OrderAnswer, CommandError>) -> Result<Option<OrderAnswer>, Problem> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(error) if error.kind() == CommandErrorKind::AtRest => {
@@ -90,12 +142,12 @@ fn judge(answer: Result<LetterAnswer, CommandError>) -> Result<Option<LetterAnsw
 async fn ask_others(
     redis: &RedisStore,
     collection: &CollectionName,
-    order: &LetterOrder,
+    (order, wanted): (&Order, CommandFor),
     deadline: Instant,
 ) -> Result<Asked, Problem> {
     let text = serde_json::to_string(order)
         .map_err(|error| StateError::corrupt("an order has no JSON").with_source(error))?;
-    let id = redis.put_command(collection, conduit_state::CommandFor::Holder, &text).await?;
+    let id = redis.put_command(collection, wanted, &text).await?;
     let mut is_taken = false;
     let given_up = deadline + WORKING_PATIENCE;
     loop {
@@ -106,7 +158,7 @@ async fn ask_others(
         }
         let now = Instant::now();
         if now >= given_up {
-            return Err(unknown());
+            return Err(unknown(order));
         }
         if now >= deadline && !is_taken {
             if redis.withdraw_command(&id).await? {
@@ -118,9 +170,13 @@ async fn ask_others(
     }
 }
 
-fn unknown() -> Problem {
-    let detail =
-        "it is not known what became of it, and it may still be carried out: look at the dead letters";
+fn unknown(order: &Order) -> Problem {
+    let detail = match order {
+        Order::Redrive { .. } | Order::Purge { .. } => {
+            "it is not known what became of it, and it may still be carried out: look at the dead letters"
+        }
+        Order::Test { .. } => "it is not known what became of it, and it may still be carried out",
+    };
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "outcome_unknown", detail)
 }
 

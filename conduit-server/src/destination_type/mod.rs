@@ -42,6 +42,7 @@ pub struct SettingFault {
     pub message: String,
 }
 
+/// The field and what is wrong with it.
 impl fmt::Display for SettingFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.field.as_str() {

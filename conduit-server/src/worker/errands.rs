@@ -1,4 +1,4 @@
-//! Carries out what APIs of other processes want done with dead letters.
+//! Carries out what APIs of other processes want done.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use conduit_state::{ClaimedCommand, RedisStore};
 use tokio::task::JoinSet;
 
 use super::Worker;
-use crate::letter_order::LetterOrder;
+use crate::order::{Executor, Order};
 
 /// How often commands are looked for, though they are announced.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -18,13 +18,18 @@ const MAX_AT_ONCE: usize = 16;
 const TRIES: u32 = 5;
 
 impl Worker {
-    /// Carries out the commands that wait in Redis for the collections that this worker holds. Never ends; without Redis
+    /// Carries out the commands that wait in Redis for the collections that this worker holds, or for any worker. Never ends; without Redis
     /// there is no other process to ask.
     pub(crate) async fn run_errands(&self) {
         let Some(redis) = self.bulletin.redis() else {
             return std::future::pending().await;
         };
         let mut announcements = redis.subscribe_announcements();
+        let executor = Executor {
+            engine: self.handle.clone(),
+            catalog: self.catalog.clone(),
+            types: self.types.clone(),
+        };
         let mut errands = JoinSet::new();
         loop {
             while errands.try_join_next().is_some() {}
@@ -32,7 +37,7 @@ impl Worker {
                 match redis.claim_commands(&self.held()).await {
                     Ok(claimed) => {
                         for command in claimed {
-                            errands.spawn(carry_out(Arc::clone(redis), self.handle.clone(), command));
+                            errands.spawn(carry_out(Arc::clone(redis), executor.clone(), command));
                         }
                     }
                     Err(error) => tracing::debug!(%error, "commands cannot be looked for"),
@@ -58,16 +63,16 @@ impl Worker {
     }
 }
 
-async fn carry_out(redis: Arc<RedisStore>, engine: conduit_core::Handle, claimed: ClaimedCommand) {
+async fn carry_out(redis: Arc<RedisStore>, executor: Executor, claimed: ClaimedCommand) {
     let ClaimedCommand {
         id,
         collection,
         command,
     } = claimed;
-    let answer = match serde_json::from_str::<LetterOrder>(&command) {
+    let answer = match serde_json::from_str::<Order>(&command) {
         Ok(order) => {
             tracing::info!(%collection, ?order, "carrying out what an operator wants");
-            order.carry_out(&engine, &collection).await
+            executor.carry_out(&order, &collection).await
         }
         Err(error) => {
             tracing::warn!(%collection, %error, "a command is not understood");

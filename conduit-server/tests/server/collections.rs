@@ -253,7 +253,7 @@ async fn ten_wrong_bodies_are_ten_clear_refusals_and_nothing_is_stored() {
     server.api.expect(404, "GET", "/api/nothing", None).await;
     server
         .api
-        .expect(501, "POST", "/api/collections/bad/test", None)
+        .expect(404, "POST", "/api/collections/bad/test", None)
         .await;
     assert!(stored(&world).await.is_empty());
     assert!(!exists(&world, "bad").await);

@@ -209,12 +209,16 @@ impl Server {
     }
 
     /// Asks it to stop and waits for its end.
-    pub(crate) async fn stop(mut self) -> ExitStatus {
+    pub(crate) async fn stop(self) -> ExitStatus {
+        self.stop_and_log().await.0
+    }
+
+    /// The same, with what it logged.
+    pub(crate) async fn stop_and_log(mut self) -> (ExitStatus, String) {
         signal(self.pid(), "TERM");
         let ended = tokio::time::timeout(PATIENCE, self.process.wait()).await;
-        ended
-            .unwrap_or_else(|_| panic!("does not stop:\n{}", self.log()))
-            .unwrap()
+        let ended = ended.unwrap_or_else(|_| panic!("does not stop:\n{}", self.log()));
+        (ended.unwrap(), self.log())
     }
 
     /// Waits for the end that it comes to by itself.

@@ -41,6 +41,7 @@ mod sharing;
 mod sign_in;
 mod start;
 mod state;
+mod test_deliveries;
 mod toggling;
 mod tried_filters;
 mod versions;
