@@ -91,6 +91,11 @@ impl Bulletin {
         self.shared.redis.as_ref()
     }
 
+    /// Yields the signs of a change that this process gives itself.
+    pub(crate) fn changes_here(&self) -> watch::Receiver<u64> {
+        self.shared.changes.subscribe()
+    }
+
     pub(crate) fn changes(&self) -> Changes {
         Changes {
             local: self.shared.changes.subscribe(),

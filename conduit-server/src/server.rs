@@ -31,6 +31,8 @@ use crate::host::Host;
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::mongo_clients::MongoClients;
+use crate::observers::Observers;
+use crate::tail::Tails;
 use crate::worker::{Marks, Unusable, Worker};
 
 /// How soon after the end of its MongoDB a signal counts as the reason of both.
@@ -99,7 +101,7 @@ async fn run(host: Host, environment: Environment) -> Result<(), String> {
         .unwrap_or_default()
         .to_owned();
     let clients = MongoClients::open(&environment, &uri).await?;
-    let server = Server::build(host, environment, &clients, uri, (store, redis)).await?;
+    let server = Server::build(host, environment, &clients, uri, (store, redis), shutdown.clone()).await?;
     let finished = {
         let mongod_ended = async {
             let Some(mongod) = &mut mongod else {
@@ -201,6 +203,7 @@ impl Server {
         clients: &MongoClients,
         uri: String,
         (store, redis): (Arc<dyn StateStore>, Option<Arc<RedisStore>>),
+        shutdown: watch::Receiver<bool>,
     ) -> Result<Self, String> {
         let role = environment.role;
         let fail = |error: String| format!("Failed to create {}: {error}", role.subject());
@@ -208,6 +211,7 @@ impl Server {
         let catalog = Catalog::new(&clients.database).with_secret_keys(environment.secret_keys.clone());
         let bulletin = Bulletin::new(redis.clone());
         let (health, history) = (Health::new(), History::default());
+        let tails = Tails::new(shutdown);
         let client = HttpClient::new(environment.egress).map_err(|error| fail(error.to_string()))?;
         let mut types = DestinationTypes::built_in(Reach {
             client,
@@ -225,7 +229,10 @@ impl Server {
             };
             let conduit = Conduit::builder(Arc::new(watcher.clone()), Arc::clone(&store))
                 .settings(settings)
-                .observer(metrics.clone())
+                .observer(Arc::new(Observers {
+                    metrics: Arc::clone(&metrics),
+                    tails: tails.clone(),
+                }))
                 .build()
                 .map_err(|error| fail(error.to_string()))?;
             let worker = Worker {
@@ -238,6 +245,7 @@ impl Server {
                 marks: Marks::default(),
                 unusable: Unusable::default(),
                 history: history.clone(),
+                tails: tails.clone(),
             };
             Some((conduit, worker))
         } else {
@@ -286,6 +294,7 @@ impl Server {
             watcher: MongoWatcher::new(clients.streams.clone()),
             engine: engine.map(|engine| engine.handle),
             subject,
+            tails,
         };
         let (port, routes) = match role.has_api() {
             true => (environment.port, api_routes(app.clone(), probes)),
@@ -379,7 +388,8 @@ fn run_engine(
                     worker.follow(),
                     worker.run_errands(),
                     worker.keep_marks(),
-                    worker.watch_history()
+                    worker.watch_history(),
+                    worker.publish_records()
                 )
             }
         });

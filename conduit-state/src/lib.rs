@@ -34,6 +34,6 @@ pub use idempotency::Idempotency;
 pub use memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use redis::{
-    Announcement, Announcements, AppendOnly, ClaimedCommand, CommandFor, RedisReport, RedisSettings, RedisStore,
-    Tail, TailAnnouncements, TailNews, TailSubscription, WorkerStatus,
+    Announcement, Announcements, AppendOnly, ClaimedCommand, CommandFor, RedisReport, RedisSettings,
+    RedisStore, Tail, TailAnnouncements, TailNews, TailSubscription, WorkerStatus,
 };

@@ -51,8 +51,7 @@ pub(crate) enum Action {
     Rewind,
     Redrive,
     Purge,
-    /// For whoever sends samples.
-    #[allow(dead_code)]
+    /// A sample was sent.
     Test,
 }
 

@@ -16,6 +16,7 @@ use crate::doctor::Subject;
 use crate::environment::Role;
 use crate::health::Health;
 use crate::history::History;
+use crate::tail::Tails;
 
 /// The parts that handlers work with. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -38,6 +39,8 @@ pub(crate) struct App {
     pub(crate) engine: Option<Handle>,
     /// This server's setup, for the doctor.
     pub(crate) subject: Subject,
+    /// Who looks on at records.
+    pub(crate) tails: Tails,
 }
 
 impl App {

@@ -7,7 +7,11 @@ use super::app::App;
 use super::parameters::NoParameters;
 use crate::doctor::{self, Report};
 
-/// Examines the setup, which takes some seconds where something does not answer, and changes nothing.
+/// Examines what the server depends on, and says what to do about what is wrong.
+#[utoipa::path(
+    get, path = "/api/doctor", operation_id = "examine", tag = "server",
+    responses((status = 200, description = "What was found.", body = ref("#/components/schemas/DoctorReport")))
+)]
 pub(crate) async fn examine(State(app): State<App>, _: NoParameters) -> Json<Report> {
     Json(doctor::examine(&app.subject).await)
 }

@@ -31,6 +31,7 @@ mod service;
 mod session;
 mod status;
 mod steering;
+mod tail;
 mod test_deliveries;
 mod writing;
 

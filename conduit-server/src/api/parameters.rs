@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use conduit_core::{DestinationId, LetterSelection};
+use conduit_core::{DestinationId, LetterSelection, RecordType};
 use url::form_urlencoded;
 
 use super::problem::Problem;
 use crate::catalog::Faults;
+use crate::tail::Wanted;
 
 pub(super) const DEFAULT_LIMIT: usize = 100;
 pub(super) const MAX_LIMIT: usize = 1000;
@@ -48,6 +49,10 @@ pub(crate) struct NoParameters;
 #[derive(Clone, Debug)]
 pub(crate) struct OneDestination(pub(crate) Option<String>);
 
+/// `?event_types=INSERT,MODIFY`, `?destination=ID` or both: which records are followed.
+#[derive(Clone, Debug)]
+pub(crate) struct Followed(pub(crate) Wanted);
+
 /// `?destination=ID`, `?ids=1,2` or both: which dead letters are meant.
 #[derive(Clone, Debug)]
 pub(crate) struct Selection(pub(crate) LetterSelection);
@@ -77,6 +82,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Selection {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         Ok(Self(read_selection(parts.uri.query())?))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Followed {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self(read_followed(parts.uri.query())?))
     }
 }
 
@@ -170,24 +183,56 @@ fn read_page(query: Option<&str>) -> Result<Page, Faults> {
     faults.or(Page { limit, after })
 }
 
-fn read_selection(query: Option<&str>) -> Result<LetterSelection, Faults> {
-    let mut faults = Faults::default();
+/// Reads a destination and a list, which may come as one text with commas, or one by one.
+fn read_with_list(
+    query: Option<&str>,
+    list: &'static str,
+    faults: &mut Faults,
+) -> (Option<DestinationId>, Vec<String>) {
     let pairs = || form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    // Ids may come as one list or one by one.
-    let others = pairs().filter(|(name, _)| name != "ids");
+    let others = pairs().filter(|(name, _)| name != list);
     let others = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(others)
         .finish();
-    let mut values = read(Some(&others), &["destination", "ids"], &mut faults);
+    let mut values = read(Some(&others), &["destination", list], faults);
     let destination = values.remove("destination").and_then(|text| {
         let id = DestinationId::new(text);
         id.map_err(|_| faults.add("destination", "is no id of a destination"))
             .ok()
     });
-    let lists: Vec<String> = pairs()
-        .filter(|(name, _)| name == "ids")
-        .map(|(_, list)| list.into_owned())
+    let lists = pairs().filter(|(name, _)| name == list);
+    (destination, lists.map(|(_, text)| text.into_owned()).collect())
+}
+
+fn read_followed(query: Option<&str>) -> Result<Wanted, Faults> {
+    let mut faults = Faults::default();
+    let (destination, lists) = read_with_list(query, "event_types", &mut faults);
+    let types: Option<Vec<RecordType>> = lists
+        .iter()
+        .flat_map(|list| list.split(','))
+        .map(|name| match name.trim() {
+            "INSERT" => Some(RecordType::Insert),
+            "MODIFY" => Some(RecordType::Modify),
+            "REMOVE" | "DELETE" => Some(RecordType::Remove),
+            _ => None,
+        })
         .collect();
+    if types.is_none() {
+        faults.add(
+            "event_types",
+            "must be of INSERT, MODIFY and REMOVE, such as INSERT,MODIFY",
+        );
+    }
+    let event_types = types.filter(|types| !types.is_empty());
+    faults.or(Wanted {
+        destination,
+        event_types,
+    })
+}
+
+fn read_selection(query: Option<&str>) -> Result<LetterSelection, Faults> {
+    let mut faults = Faults::default();
+    let (destination, lists) = read_with_list(query, "ids", &mut faults);
     let ids: Result<Vec<u64>, _> = lists
         .iter()
         .flat_map(|list| list.split(','))
@@ -254,6 +299,24 @@ mod tests {
         assert_eq!(read_page(None), Ok(Page { limit, after }));
         let (limit, after) = (1000, Some(7));
         assert_eq!(read_page(Some("cursor=7&limit=1000")), Ok(Page { limit, after }));
+    }
+
+    #[test]
+    fn records_are_followed_by_destination_and_types_listed_or_repeated() {
+        let followed = |query| read_followed(query).unwrap();
+        assert_eq!(followed(None), Wanted::default());
+        assert_eq!(
+            followed(Some("event_types=INSERT,DELETE&destination=d&event_types=MODIFY")),
+            Wanted {
+                destination: DestinationId::new("d").ok(),
+                event_types: Some(vec![RecordType::Insert, RecordType::Remove, RecordType::Modify]),
+            }
+        );
+        assert_eq!(places(read_followed(Some("event_types=insert"))), ["event_types"]);
+        assert_eq!(
+            places(read_followed(Some("destination=A+b&event_types=&types=INSERT"))),
+            ["types", "destination", "event_types"]
+        );
     }
 
     #[test]

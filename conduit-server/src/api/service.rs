@@ -15,7 +15,7 @@ use super::openapi::{Document, openapi};
 use super::problem::Problem;
 use super::{
     auth, availability, body_limit, collections, dead_letters, deletions, doctor, filters, pages, panics,
-    pauses, privacy, probes, request_id, rewinds, status, test_deliveries,
+    pauses, privacy, probes, request_id, rewinds, status, tail, test_deliveries,
 };
 use crate::bulletin::Bulletin;
 use crate::health::Health;
@@ -97,6 +97,7 @@ pub(crate) fn api_routes(app: App, probes: Probes) -> Router {
         .route("/api/collections/{name}/pause", post(pauses::pause))
         .route("/api/collections/{name}/resume", post(pauses::resume))
         .route("/api/collections/{name}/rewind", post(rewinds::rewind))
+        .route("/api/collections/{name}/tail", get(tail::tail))
         .route("/api/collections/{name}/test", post(test_deliveries::test))
         .route("/api/status", get(status::all))
         .route_layer(axum::middleware::from_fn_with_state(
@@ -110,9 +111,7 @@ pub(crate) fn api_routes(app: App, probes: Probes) -> Router {
     let doctor = Router::new()
         .route("/api/doctor", get(doctor::examine))
         .with_state(app.clone());
-    let to_come = Router::new()
-        .route("/api/collections/{name}/tail", any(not_implemented))
-        .route("/", any(not_implemented));
+    let to_come = Router::new().route("/", any(not_implemented));
     let pages: Router = Router::new()
         .route("/assets/docs.css", get(pages::docs_style))
         .route("/sign-in", post(pages::sign_in))

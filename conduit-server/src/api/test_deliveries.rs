@@ -6,7 +6,9 @@ use axum::http::StatusCode;
 use conduit_core::CollectionName;
 use serde::Serialize;
 
+use super::actor::{Action, Actor};
 use super::app::App;
+use super::body::NoBody;
 use super::orders::carry_out;
 use super::parameters::OneDestination;
 use super::path::Name;
@@ -23,11 +25,23 @@ pub(crate) struct TestAnswer {
     destinations: Vec<TestedDestination>,
 }
 
-/// Sends one made-up INSERT to each destination or to one, whether the stream is on or not, whatever its filter says.
+/// Sends a sample record to each destination or to one now, whether the stream is on or not, and whatever its filter says. No
+/// position and no counter moves.
+#[utoipa::path(
+    post, path = "/api/collections/{name}/test", operation_id = "testDestinations", tag = "streams",
+    params(("name" = String, Path), ("destination" = Option<String>, Query)),
+    responses(
+        (status = 200, description = "What came of it.", body = ref("#/components/schemas/Tested")),
+        (status = 404, description = "No such collection or destination."),
+        (status = 409, description = "It cannot be tried now."),
+    )
+)]
 pub(crate) async fn test(
     State(app): State<App>,
     Name(name): Name,
     OneDestination(destination): OneDestination,
+    actor: Actor,
+    _: NoBody,
 ) -> Result<Json<TestAnswer>, Problem> {
     let entry = app.entry(&name).await?;
     if let Some(id) = &destination {
@@ -48,9 +62,8 @@ pub(crate) async fn test(
             _ => return Err(no_worker()),
         },
     };
-    let delivered = destinations.iter().filter(|tested| tested.delivered).count();
-    let tested = destinations.len();
-    tracing::info!(collection = name, tested, delivered, "destinations were tested");
+    let ids: Vec<_> = destinations.iter().map(|tested| tested.id.clone()).collect();
+    actor.audit(Action::Test, &name, &ids, None);
     Ok(Json(TestAnswer {
         collection_name,
         destinations,

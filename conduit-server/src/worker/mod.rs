@@ -5,6 +5,7 @@ mod errands;
 mod marks;
 mod outlook;
 mod presence;
+mod tails;
 mod unusable;
 #[allow(clippy::module_inception)]
 mod worker;

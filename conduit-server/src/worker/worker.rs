@@ -16,6 +16,7 @@ use crate::bulletin::Bulletin;
 use crate::catalog::{Catalog, CatalogError, Entry};
 use crate::destination_type::DestinationTypes;
 use crate::history::History;
+use crate::tail::Tails;
 
 /// How soon a configuration that could not be read is asked for again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -32,6 +33,7 @@ pub(crate) struct Worker {
     pub(crate) marks: Marks,
     pub(crate) unusable: Unusable,
     pub(crate) history: History,
+    pub(crate) tails: Tails,
 }
 
 /// What the worker remembers between two looks at the configuration.

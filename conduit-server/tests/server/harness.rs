@@ -13,6 +13,7 @@ use bson::{Document, doc};
 use conduit_testkit::receiver::Receiver;
 use conduit_testkit::servers::{RedisServer, shared_mongodb_uri, unique_database_name};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -308,6 +309,17 @@ impl Api {
         let headers = if body.is_empty() { &[][..] } else { &typed[..] };
         let (status, headers, text) = self.try_send(method, path, headers, body).await?;
         Ok((status, header(&headers, "content-type"), text))
+    }
+
+    /// Calls and returns the answer's status and its body, which may go on for long.
+    pub(crate) async fn stream(&self, path: &str) -> (StatusCode, Incoming) {
+        let mut request = Request::builder().uri(format!("{}{path}", self.base));
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let response = self.client.request(request.body(Full::default()).unwrap());
+        let response = response.await.unwrap();
+        (response.status(), response.into_body())
     }
 
     pub(crate) async fn try_text(

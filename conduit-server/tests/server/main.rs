@@ -6,6 +6,7 @@
 mod bus;
 mod forms;
 mod harness;
+mod looker;
 mod search_server;
 mod search_writer;
 
@@ -41,6 +42,7 @@ mod sharing;
 mod sign_in;
 mod start;
 mod state;
+mod tails;
 mod test_deliveries;
 mod toggling;
 mod tried_filters;

@@ -12,8 +12,8 @@ use super::{collections, dead_letters, destinations, filters, operations, status
 use crate::api::parameters::NoParameters;
 use crate::api::problem::Problem;
 use crate::api::{
-    collections as collection_api, dead_letters as letter_api, deletions, filters as filter_api, pauses,
-    probes, rewinds, status as status_api,
+    collections as collection_api, dead_letters as letter_api, deletions, doctor, filters as filter_api,
+    pauses, probes, rewinds, status as status_api, tail, test_deliveries,
 };
 use crate::catalog::Fault;
 use crate::destination_type::DestinationTypes;
@@ -39,13 +39,13 @@ use crate::destination_type::DestinationTypes;
         pauses::pause,
         pauses::resume,
         rewinds::rewind,
-        operations::test_destinations,
-        operations::tail,
+        test_deliveries::test,
+        tail::tail,
         letter_api::list,
         letter_api::redrive,
         letter_api::purge,
         filter_api::test,
-        operations::doctor,
+        doctor::examine,
         probes::health,
         probes::ready,
         probes::metrics,

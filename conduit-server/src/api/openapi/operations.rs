@@ -7,41 +7,6 @@ use serde_json::{Map, Value, json};
 
 use super::document::{exactly, named, schema_ref};
 
-/// Sends a sample record to each destination now, and says what came of it. No position and no counter moves.
-#[utoipa::path(
-    post, path = "/api/collections/{name}/test", operation_id = "testDestinations", tag = "streams",
-    params(("name" = String, Path), ("destination" = Option<String>, Query)),
-    responses(
-        (status = 200, description = "What came of it.", body = ref("#/components/schemas/Tested")),
-        (status = 404, description = "No such collection or destination."),
-        (status = 409, description = "It cannot be tried now."),
-    )
-)]
-pub(super) fn test_destinations() {}
-
-/// Shows records and what becomes of them as it happens.
-///
-/// `open` comes first, then `record` for each record and destination, and `missed` with a count where the reader is too slow.
-#[utoipa::path(
-    get, path = "/api/collections/{name}/tail", operation_id = "tailCollection", tag = "streams",
-    params(
-        ("name" = String, Path), ("event_types" = Option<Vec<String>>, Query), ("destination" = Option<String>, Query)
-    ),
-    responses(
-        (status = 200, description = "Server-sent events, until the client leaves.", content_type = "text/event-stream", body = String),
-        (status = 404, description = "No such collection or destination."),
-        (status = 429, description = "Too many look on already."),
-    )
-)]
-pub(super) fn tail() {}
-
-/// Examines what the server depends on, and says what to do about what is wrong.
-#[utoipa::path(
-    get, path = "/api/doctor", operation_id = "examine", tag = "server",
-    responses((status = 200, description = "What was found.", body = ref("#/components/schemas/DoctorReport")))
-)]
-pub(super) fn doctor() {}
-
 /// A page to read this document on.
 #[utoipa::path(
     get, path = "/docs", operation_id = "getDocs", tag = "server",
