@@ -76,11 +76,6 @@ impl Problem {
             }
         }
     }
-
-    pub(crate) fn not_implemented() -> Self {
-        let detail = "this version does not have this operation yet";
-        Self::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", detail)
-    }
 }
 
 impl From<Faults> for Problem {

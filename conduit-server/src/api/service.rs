@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{get, post};
 use conduit_core::{CollectionStatus, Handle};
 use conduit_mongo::MongoWatcher;
 
@@ -111,7 +111,7 @@ pub(crate) fn api_routes(app: App, probes: Probes) -> Router {
     let doctor = Router::new()
         .route("/api/doctor", get(doctor::examine))
         .with_state(app.clone());
-    let to_come = Router::new().route("/", any(not_implemented));
+    let dashboard = pages::dashboard_routes(&app.tokens);
     let pages: Router = Router::new()
         .route("/assets/docs.css", get(pages::docs_style))
         .route("/sign-in", post(pages::sign_in))
@@ -125,7 +125,7 @@ pub(crate) fn api_routes(app: App, probes: Probes) -> Router {
     let routes = stored
         .merge(filters)
         .merge(doctor)
-        .merge(to_come)
+        .merge(dashboard)
         .merge(documents)
         .merge(pages);
     let routes = with_fallbacks(routes.merge(probe_routes(probes)))
@@ -152,10 +152,6 @@ fn followed(routes: Router) -> Router {
 /// What a worker alone serves. Its metrics name collections, so they are as open as its address: loopback by default.
 pub(crate) fn worker_routes(probes: Probes) -> Router {
     followed(with_fallbacks(probe_routes(probes)))
-}
-
-async fn not_implemented() -> Problem {
-    Problem::not_implemented()
 }
 
 async fn not_found() -> Problem {
