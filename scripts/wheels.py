@@ -1,6 +1,6 @@
 """Finds the Python libraries that tests ask, and fetches what is missing.
 
-    python3 scripts/wheels.py standardwebhooks|all
+    python3 scripts/wheels.py standardwebhooks|axe|all
 
 prints the path of each library's wheel on stdout, which Python imports from as
 it is (`PYTHONPATH`), and progress on stderr. A wheel is fetched once into the
@@ -44,7 +44,18 @@ STANDARDWEBHOOKS = Wheel(
     wheel_bytes=3538,
 )
 
-WHEELS: Dict[str, Wheel] = {wheel.name: wheel for wheel in (STANDARDWEBHOOKS,)}
+# Only the axe.min.js in it is used: the rules by which pages are checked for who cannot see or point.
+AXE = Wheel(
+    name="axe",
+    version="4.12.1",
+    requirement="axe-playwright-python==0.1.8",
+    file="axe_playwright_python-0.1.8-py3-none-any.whl",
+    wheel_sha256="fdd263c998388f1a8e67cad02677e612d946248bd44d163be5e8650ea31f95f8",
+    wheel_bytes=160681,
+    otherwise="The tests of the dashboard check its accessibility by it: give pip a way to its index.",
+)
+
+WHEELS: Dict[str, Wheel] = {wheel.name: wheel for wheel in (STANDARDWEBHOOKS, AXE)}
 
 
 def find(wheel: Wheel) -> Path:

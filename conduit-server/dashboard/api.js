@@ -72,11 +72,11 @@ async function problemOf(response) {
   }
 }
 
-/** Sends a request, and returns the JSON of the answer; null if it has none. */
-export async function ask(method, path, options) {
+/** Sends a request, and returns the JSON of the answer; null if it has none. `read` parses it: `parse` where it holds records. */
+export async function ask(method, path, { read = JSON.parse, ...options } = {}) {
   const response = await request(method, path, options);
   const text = await response.text();
-  return text === "" ? null : parse(text);
+  return text === "" ? null : read(text);
 }
 
 const collectionPath = (name) => `/api/collections/${encodeURIComponent(name)}`;
@@ -111,12 +111,12 @@ export const rewind = (name, to, destination) =>
 export const testDelivery = (name, destination) => ask("POST", `${collectionPath(name)}/test${query({ destination })}`);
 
 export const deadLetters = (name, { limit, cursor, signal }) =>
-  ask("GET", `${collectionPath(name)}/dlq${query({ limit, cursor })}`, { signal });
+  ask("GET", `${collectionPath(name)}/dlq${query({ limit, cursor })}`, { signal, read: parse });
 export const redrive = (name, selection) => ask("POST", `${collectionPath(name)}/dlq/redrive`, { body: selection });
 export const purge = (name, { ids, destination } = {}) =>
   ask("DELETE", `${collectionPath(name)}/dlq${query({ ids: ids?.join(","), destination })}`);
 
 export const testFilter = (filter_criteria, record, signal) =>
-  ask("POST", "/api/filters/test", { body: { filter_criteria, record }, signal });
+  ask("POST", "/api/filters/test", { body: { filter_criteria, record }, signal, read: parse });
 
 export const tailPath = (name) => `${collectionPath(name)}/tail`;
