@@ -22,6 +22,8 @@ export class DestinationForm {
   #place = h("div", { class: "fields" });
   #more = h("div", { class: "fields" });
   #filterTimer = null;
+  // What the server said of a filter, which holds while its text is the same.
+  #filterVerdict = { text: "", words: null };
 
   constructor(form, value, onRemove) {
     this.#form = form;
@@ -139,7 +141,9 @@ export class DestinationForm {
   }
 
   #filterFault(text) {
-    if (text.trim() === "" || this.#form.hasOldImages()) return null;
+    if (text.trim() === "") return null;
+    if (text === this.#filterVerdict.text && this.#filterVerdict.words) return this.#filterVerdict.words;
+    if (this.#form.hasOldImages()) return null;
     return /"(old_image|oldImage)"\s*:/.test(text) ? "It looks at old_image, which records have only with \"Old images\" on." : null;
   }
 
@@ -149,12 +153,14 @@ export class DestinationForm {
     clearTimeout(this.#filterTimer);
     this.#filterTimer = setTimeout(async () => {
       const pattern = control.read();
+      const asked = control.input.value;
       if (!isObject(pattern) || control.check().length > 0) return;
       try {
         await api.testFilter(pattern, { newImage: {} });
       } catch (error) {
         const words = error.errors?.map(({ field, message }) => `${field.replace(/^filter_criteria\.?/, "")} ${message}`.trim()).join("; ");
-        if (words) control.complain(words);
+        this.#filterVerdict = { text: asked, words };
+        control.check();
         edited(control.input);
       }
     }, FILTER_PAUSE);

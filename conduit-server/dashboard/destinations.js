@@ -22,6 +22,8 @@ const FACTS = {
   error: "Last error",
 };
 
+const WIDTHS = { position: "half", since: "half", error: "wide" };
+
 export function destinationsPanel({ config }, signal) {
   const name = config.collection_name;
   const cards = h("div", { class: "cards" });
@@ -46,7 +48,7 @@ function card(config, { id, type }) {
   const concernList = new KeyedList(concerns, ({ key }) => key, makeConcern);
   const values = Object.fromEntries(Object.keys(FACTS).map((key) => [key, h("dd", {}, NONE)]));
   values.error.className = "error-text";
-  const facts = Object.entries(FACTS).map(([key, words]) => h("div", { class: ["since", "error"].includes(key) ? "wide" : null }, h("dt", {}, words), values[key]));
+  const facts = Object.entries(FACTS).map(([key, words]) => h("div", { class: WIDTHS[key] }, h("dt", {}, words), values[key]));
   const errorFact = facts.at(-1);
   const pause = h("button", { type: "button" }, "Pause");
   pause.addEventListener("click", () => pauseOrResume(name, id, pause.dataset.does));

@@ -123,7 +123,7 @@ def the_form_says_what_is_wrong_as_one_types(stage: Stage) -> None:
     page.see("It must be an http or https URL")
     page.see("new_image.total")
     page.click("button", "Create the collection")
-    page.see("things are to be put right")
+    page.see("3 things are to be put right")
     accessibility.check(page)
     stage.screenshot("form-with-faults")
     page.fill("Name", "orders")
