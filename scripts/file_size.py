@@ -9,7 +9,7 @@ from typing import Iterator
 from progress import exit_with, say
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCE_SUFFIXES = (".rs", ".py", ".sh")
+SOURCE_SUFFIXES = (".rs", ".py", ".sh", ".js", ".css")
 MAX_LINES = 500
 SKIPPED_FOLDERS = {".git", "target", ".tools", ".conduit", ".conduit-demo", "__pycache__", "node_modules", ".venv"}
 

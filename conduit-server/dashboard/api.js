@@ -3,6 +3,7 @@
 import { parse, write } from "./json.js";
 
 const STATUS_PATIENCE = 10_000;
+const RETURN_TO = "conduit-return-to";
 
 /** An error answer (RFC 9457), or that there was none. */
 export class Problem extends Error {
@@ -34,6 +35,13 @@ export function sentence(text) {
   return /[.!?]$/.test(begun) ? begun : `${begun}.`;
 }
 
+/** Goes back to where somebody had to sign in. */
+export function returnAfterSignIn() {
+  const hash = sessionStorage.getItem(RETURN_TO);
+  sessionStorage.removeItem(RETURN_TO);
+  if (hash && location.hash === "") history.replaceState(null, "", hash);
+}
+
 /** Sends a request, and returns the response if it is a good one. */
 export async function request(method, path, { body, headers = {}, signal, accept } = {}) {
   let response;
@@ -55,7 +63,8 @@ export async function request(method, path, { body, headers = {}, signal, accept
     throw new Problem(0, { code: "unreachable", detail: "the server cannot be reached" });
   }
   if (response.status === 401) {
-    // The server's own sign-in page stands at the same address while nobody is signed in.
+    // The server's own sign-in page stands at the same address while nobody is signed in; it does not know of the hash.
+    sessionStorage.setItem(RETURN_TO, location.hash);
     location.reload();
     throw new Problem(401, { code: "unauthorized", detail: "you are signed out" });
   }

@@ -1,5 +1,6 @@
 // Starts the dashboard.
 
+import { returnAfterSignIn } from "./api.js";
 import { collectionPage } from "./collection.js";
 import { editPage, newPage } from "./config_page.js";
 import { setText } from "./dom.js";
@@ -33,5 +34,6 @@ feed.subscribe(({ problem, time: since }) => {
   setText(connection, words ?? "");
 }, new AbortController().signal);
 
+returnAfterSignIn();
 feed.start();
 router.start();

@@ -92,7 +92,7 @@ export function tailPanel({ config }, signal) {
       pause,
       clear,
       h("fieldset", {}, h("legend", {}, "Types"), types.map(({ element }) => element)),
-      h("div", { class: "check" }, h("label", { for: destinations.id }, "Destination"), destinations),
+      h("div", { class: "inline" }, h("label", { for: destinations.id }, "Destination"), destinations),
       state,
       missed,
     ),

@@ -39,7 +39,8 @@
     },
     text: (selector = "body") => {
       const within = root();
-      const found = within.matches?.(selector) ? [within] : [...within.querySelectorAll(selector)];
+      const isWhole = selector === "body" && within !== document;
+      const found = isWhole || within.matches?.(selector) ? [within] : [...within.querySelectorAll(selector)];
       return found.filter(isSeen).map((element) => element.innerText).join("\n");
     },
     focused: () => (document.activeElement ? nameOf(document.activeElement) : ""),

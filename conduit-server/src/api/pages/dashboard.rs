@@ -15,10 +15,12 @@ use crate::api::problem::Problem;
 /// What the page may do: run and show what this server sends, and talk to this server.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                                        img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-const HEADERS: [(HeaderName, &str); 4] = [
+const HEADERS: [(HeaderName, &str); 5] = [
     (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    // Not `no-referrer`: then browsers send no origin with forms, by which a write from our own page is known.
+    (header::REFERRER_POLICY, "same-origin"),
     // Asked for each time, and answered with 304 while it is the same: a new version shows at once.
     (header::CACHE_CONTROL, "no-cache"),
 ];
