@@ -26,7 +26,12 @@ export async function pauseOrResume(name, destination, does) {
 export async function rewind(name, destination) {
   const now = freshId("rewind");
   const at = freshId("rewind");
-  const when = h("input", { type: "datetime-local", step: 1, id: freshId("when"), value: localTime(new Date(Date.now() - 3_600_000)) });
+  const when = h("input", {
+    type: "datetime-local",
+    step: 1,
+    id: freshId("when"),
+    value: localTime(new Date(Date.now() - 3_600_000)),
+  });
   const toNow = h("input", { type: "radio", name: "to", id: now, value: "now" });
   const toTime = h("input", { type: "radio", name: "to", id: at, value: "time", checked: true });
   const consequence = h("p", { class: "consequence", "aria-live": "polite" });
@@ -73,15 +78,30 @@ export async function testDelivery(name, destination) {
   try {
     const { destinations } = await api.testDelivery(name, destination);
     const lines = destinations.map(({ id, delivered, status, latency_ms: latency, error }) => {
-      const parts = [status === null || status === undefined ? null : `status ${status}`, latency === null || latency === undefined ? null : span(latency / 1000), error];
+      const parts = [
+        status === null || status === undefined ? null : `status ${status}`,
+        latency === null || latency === undefined ? null : span(latency / 1000),
+        error,
+      ];
       return h(
         "li",
         {},
-        h("span", { class: `badge tone-${delivered ? "good" : "bad"}` }, shape(delivered ? "dot" : "cross"), delivered ? "Accepted" : "Not accepted"),
-        " ", h("strong", {}, id), " ", h("span", { class: "muted" }, parts.filter(Boolean).join(" · ")),
+        h(
+          "span",
+          { class: `badge tone-${delivered ? "good" : "bad"}` },
+          shape(delivered ? "dot" : "cross"),
+          delivered ? "Accepted" : "Not accepted",
+        ),
+        " ",
+        h("strong", {}, id),
+        " ",
+        h("span", { class: "muted" }, parts.filter(Boolean).join(" · ")),
       );
     });
-    const body = [h("p", {}, "A sample record was sent now. It moves no position and is not counted."), h("ul", { class: "results" }, lines)];
+    const body = [
+      h("p", {}, "A sample record was sent now. It moves no position and is not counted."),
+      h("ul", { class: "results" }, lines),
+    ];
     await showDialog({ title: "Test delivery", body });
   } catch (error) {
     if (error.isMissing) complain(new api.Problem(501, { detail: "this server does not have test deliveries yet" }));
@@ -93,18 +113,26 @@ export async function deleteCollection(config) {
   const name = config.collection_name;
   if (config.deletion_protection) {
     const edit = h("a", { href: pathOf(name, "edit") }, "Edit the collection");
-    await showDialog({ title: `${name} is protected`, body: [h("p", {}, "Deletion protection is on. ", edit, " and turn it off first.")] });
+    await showDialog({
+      title: `${name} is protected`,
+      body: [h("p", {}, "Deletion protection is on. ", edit, " and turn it off first.")],
+    });
     return;
   }
   const keep = h("input", { type: "checkbox", id: freshId("keep"), checked: true });
   const consequence = h("p", { class: "consequence grave", "aria-live": "polite" });
   const explain = () => {
     const always = "Its configuration, positions, waiting retries and dead letters are deleted.";
-    consequence.textContent = keep.checked ? `${always} The documents in MongoDB stay.` : `${always} The MongoDB collection is dropped with all its documents.`;
+    consequence.textContent = keep.checked
+      ? `${always} The documents in MongoDB stay.`
+      : `${always} The MongoDB collection is dropped with all its documents.`;
   };
   keep.addEventListener("change", explain);
   explain();
-  const body = [consequence, h("div", { class: "check" }, keep, h("label", { for: keep.id }, "Keep the documents in MongoDB"))];
+  const body = [
+    consequence,
+    h("div", { class: "check" }, keep, h("label", { for: keep.id }, "Keep the documents in MongoDB")),
+  ];
   const submit = () => api.remove(name, { keepData: keep.checked });
   if (await askFirst({ title: `Delete ${name}`, body, confirm: "Delete", isGrave: true, typed: name, submit })) {
     tell(`${name} is deleted.`);

@@ -111,7 +111,8 @@ export const replace = (name, config, { version, discard } = {}) =>
     body: config,
     headers: version ? { "If-Match": version } : {},
   });
-export const remove = (name, { keepData }) => ask("DELETE", collectionPath(name) + query({ keep_data: keepData || undefined }));
+export const remove = (name, { keepData }) =>
+  ask("DELETE", collectionPath(name) + query({ keep_data: keepData || undefined }));
 
 export const pause = (name, destination) => ask("POST", `${collectionPath(name)}/pause${query({ destination })}`);
 export const resume = (name, destination) => ask("POST", `${collectionPath(name)}/resume${query({ destination })}`);

@@ -30,7 +30,9 @@ document.getElementById("skip-link").addEventListener("click", (event) => {
 
 const connection = document.getElementById("connection");
 feed.subscribe(({ problem, time: since }) => {
-  const words = problem && `${problem.words ?? problem.message} What you see is ${since ? `of ${time(since)}` : "not known yet"}; it is tried again every two seconds.`;
+  const words =
+    problem &&
+    `${problem.words ?? problem.message} What you see is ${since ? `of ${time(since)}` : "not known yet"}; it is tried again every two seconds.`;
   setText(connection, words ?? "");
 }, new AbortController().signal);
 

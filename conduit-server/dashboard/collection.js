@@ -35,7 +35,12 @@ export async function collectionPage(which, { name, query }, signal) {
 export function collectionTabs(name, current, signal) {
   const dead = h("span");
   const links = Object.entries(PANELS).map(([key, { words, page }]) =>
-    h("a", { href: pathOf(name, page), "aria-current": key === current ? "page" : null }, words, key === "dead-letters" ? dead : null),
+    h(
+      "a",
+      { href: pathOf(name, page), "aria-current": key === current ? "page" : null },
+      words,
+      key === "dead-letters" ? dead : null,
+    ),
   );
   links.push(h("a", { href: pathOf(name, "edit"), "aria-current": current === "edit" ? "page" : null }, "Edit"));
   const draw = () => {
@@ -52,11 +57,7 @@ function collectionHead(config, signal) {
   const pause = h("button", { type: "button" }, "Pause all");
   pause.addEventListener("click", () => pauseOrResume(name, undefined, pause.dataset.does));
   const button = (words, act, kind) => h("button", { type: "button", class: kind, on: { click: act } }, words);
-  const steering = [
-    pause,
-    button("Rewind all…", () => rewind(name)),
-    button("Test all", () => testDelivery(name)),
-  ];
+  const steering = [pause, button("Rewind all…", () => rewind(name)), button("Test all", () => testDelivery(name))];
   const draw = () => {
     const status = feed.find(name);
     if (!status) return;
@@ -65,13 +66,19 @@ function collectionHead(config, signal) {
     const isPaused = status.destinations.length > 0 && status.destinations.every(({ state }) => state === "paused");
     setText(pause, isPaused ? "Resume all" : "Pause all");
     pause.dataset.does = isPaused ? "resume" : "pause";
-    for (const one of steering) setAttribute(one, "hidden", status.stream_enabled && status.destinations.length > 0 ? null : "");
+    for (const one of steering)
+      setAttribute(one, "hidden", status.stream_enabled && status.destinations.length > 0 ? null : "");
   };
   feed.subscribe(draw, signal);
   return h(
     "div",
     { class: "page-head" },
     h("div", { class: "title" }, h("h1", {}, name), note),
-    h("div", { class: "actions" }, steering, button("Delete…", () => deleteCollection(config), "danger")),
+    h(
+      "div",
+      { class: "actions" },
+      steering,
+      button("Delete…", () => deleteCollection(config), "danger"),
+    ),
   );
 }

@@ -16,14 +16,59 @@ export class ConfigForm {
   constructor(config, { isNew }) {
     const keyHint = isNew ? "Optional. A unique index is made; it cannot be changed later." : "It cannot be changed.";
     this.#fields = {
-      collection_name: textField({ name: "collection_name", label: "Name", isRequired: true, isFixed: !isNew, rule: rules.collectionName, missing: "Give the collection a name.", hint: isNew ? "Of the MongoDB collection. One that exists is adopted." : null }),
-      stream_enabled: checkField({ name: "stream_enabled", label: "Streaming", hint: "Deliver changes to the destinations, from the moment on at which this is saved." }),
-      old_image: checkField({ name: "old_image", label: "Old images", hint: "Records tell how a document was before. MongoDB 6.0 or newer keeps these images." }),
-      deletion_protection: checkField({ name: "deletion_protection", label: "Deletion protection", byDefault: true, hint: "The collection cannot be deleted while this is on." }),
-      primary_key: textField({ name: "primary_key", label: "Primary key", isFixed: !isNew, rule: rules.fieldName, hint: keyHint }),
-      sort_key: textField({ name: "sort_key", label: "Sort key", isFixed: !isNew, rule: (text) => this.#sortKeyFault(text), hint: keyHint }),
-      ttl_attribute: textField({ name: "ttl_attribute", label: "Expiry field", rule: rules.fieldName, hint: "Optional. A date field; MongoDB deletes a document when it has passed." }),
-      image_format: choiceField({ name: "image_format", label: "Image format", choices: [["json", "Plain JSON"], ["extjson", "Extended JSON, nothing lost"]] }),
+      collection_name: textField({
+        name: "collection_name",
+        label: "Name",
+        isRequired: true,
+        isFixed: !isNew,
+        rule: rules.collectionName,
+        missing: "Give the collection a name.",
+        hint: isNew ? "Of the MongoDB collection. One that exists is adopted." : null,
+      }),
+      stream_enabled: checkField({
+        name: "stream_enabled",
+        label: "Streaming",
+        hint: "Deliver changes to the destinations, from the moment on at which this is saved.",
+      }),
+      old_image: checkField({
+        name: "old_image",
+        label: "Old images",
+        hint: "Records tell how a document was before. MongoDB 6.0 or newer keeps these images.",
+      }),
+      deletion_protection: checkField({
+        name: "deletion_protection",
+        label: "Deletion protection",
+        byDefault: true,
+        hint: "The collection cannot be deleted while this is on.",
+      }),
+      primary_key: textField({
+        name: "primary_key",
+        label: "Primary key",
+        isFixed: !isNew,
+        rule: rules.fieldName,
+        hint: keyHint,
+      }),
+      sort_key: textField({
+        name: "sort_key",
+        label: "Sort key",
+        isFixed: !isNew,
+        rule: (text) => this.#sortKeyFault(text),
+        hint: keyHint,
+      }),
+      ttl_attribute: textField({
+        name: "ttl_attribute",
+        label: "Expiry field",
+        rule: rules.fieldName,
+        hint: "Optional. A date field; MongoDB deletes a document when it has passed.",
+      }),
+      image_format: choiceField({
+        name: "image_format",
+        label: "Image format",
+        choices: [
+          ["json", "Plain JSON"],
+          ["extjson", "Extended JSON, nothing lost"],
+        ],
+      }),
     };
     const fields = this.#fields;
     const add = h("button", { type: "button" }, "Add a destination");
@@ -40,8 +85,26 @@ export class ConfigForm {
         {},
         h("legend", {}, "Collection"),
         h("div", { class: "fields" }, fields.collection_name.element),
-        h("div", { class: "fields" }, fields.stream_enabled.element, fields.old_image.element, fields.deletion_protection.element),
-        h("details", { class: "more" }, h("summary", {}, "Key schema, expiry, format"), h("div", { class: "fields" }, fields.primary_key.element, fields.sort_key.element, fields.ttl_attribute.element, fields.image_format.element)),
+        h(
+          "div",
+          { class: "fields" },
+          fields.stream_enabled.element,
+          fields.old_image.element,
+          fields.deletion_protection.element,
+        ),
+        h(
+          "details",
+          { class: "more" },
+          h("summary", {}, "Key schema, expiry, format"),
+          h(
+            "div",
+            { class: "fields" },
+            fields.primary_key.element,
+            fields.sort_key.element,
+            fields.ttl_attribute.element,
+            fields.image_format.element,
+          ),
+        ),
       ),
       this.#list,
       h("div", { class: "fieldset-foot" }, add),
@@ -50,7 +113,10 @@ export class ConfigForm {
     this.element.addEventListener(EDITED, () => this.#drawSummary());
     // What a filter may ask for depends on this.
     fields.old_image.input.addEventListener("change", () => this.#recheck("filter_criteria"));
-    fields.primary_key.input.addEventListener("input", () => fields.sort_key.read() !== undefined && fields.sort_key.check());
+    fields.primary_key.input.addEventListener(
+      "input",
+      () => fields.sort_key.read() !== undefined && fields.sort_key.check(),
+    );
     this.write(config);
   }
 
@@ -95,7 +161,8 @@ export class ConfigForm {
     const controls = this.#paths();
     this.#faults = errors.map(({ field, message }) => {
       const isWithin = (path) => field === path || field.startsWith(`${path}.`) || field.startsWith(`${path}[`);
-      const [path, control] = controls.filter(([known]) => isWithin(known)).sort(([a], [b]) => b.length - a.length)[0] ?? [];
+      const [path, control] =
+        controls.filter(([known]) => isWithin(known)).sort(([a], [b]) => b.length - a.length)[0] ?? [];
       const rest = path ? field.slice(path.length).replace(/^\./, "") : field;
       const words = `${rest} ${message}`.trim();
       control?.complain(words);
@@ -108,8 +175,13 @@ export class ConfigForm {
 
   #paths() {
     const own = Object.entries(this.#fields);
-    const inner = this.#destinations.flatMap((destination, index) => destination.controls.map(([path, control]) => [`destinations[${index}].${path}`, control]));
-    const whole = this.#destinations.map((destination, index) => [`destinations[${index}]`, destination.controls[0][1]]);
+    const inner = this.#destinations.flatMap((destination, index) =>
+      destination.controls.map(([path, control]) => [`destinations[${index}].${path}`, control]),
+    );
+    const whole = this.#destinations.map((destination, index) => [
+      `destinations[${index}]`,
+      destination.controls[0][1],
+    ]);
     return [...own, ...inner, ...whole];
   }
 
@@ -169,7 +241,8 @@ export class ConfigForm {
 
   // A fault that was mended since goes from the list.
   #drawSummary() {
-    const isLeft = ({ control }) => !control || [...control.element.querySelectorAll(".fault")].some((fault) => !fault.hidden);
+    const isLeft = ({ control }) =>
+      !control || [...control.element.querySelectorAll(".fault")].some((fault) => !fault.hidden);
     const left = this.#faults.filter(isLeft);
     this.#summary.hidden = left.length === 0;
     const words = left.length === 1 ? "One thing is to be put right" : `${left.length} things are to be put right`;

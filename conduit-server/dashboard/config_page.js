@@ -59,10 +59,32 @@ class Editor {
     setText(this.#save, isNew ? "Create the collection" : "Save");
     const id = freshId("json");
     this.#jsonFault = h("p", { class: "fault", id: `${id}-fault`, hidden: true });
-    this.#json = h("textarea", { id, class: "tall", spellcheck: "false", autocapitalize: "off", "aria-describedby": this.#jsonFault.id });
+    this.#json = h("textarea", {
+      id,
+      class: "tall",
+      spellcheck: "false",
+      autocapitalize: "off",
+      "aria-describedby": this.#jsonFault.id,
+    });
     this.#json.addEventListener("input", () => this.#readJson());
-    this.#places = [h("div", {}, this.#form.element), h("div", { hidden: true }, h("label", { for: id }, "Configuration (JSON)"), h("p", { class: "hint" }, "Secrets show as ********; left so, the stored ones are kept."), this.#json, this.#jsonFault)];
-    this.#switches = ["Form", "JSON"].map((words, index) => h("button", { type: "button", "aria-pressed": String(index === 0), on: { click: () => this.#switch(index === 1) } }, words));
+    this.#places = [
+      h("div", {}, this.#form.element),
+      h(
+        "div",
+        { hidden: true },
+        h("label", { for: id }, "Configuration (JSON)"),
+        h("p", { class: "hint" }, "Secrets show as ********; left so, the stored ones are kept."),
+        this.#json,
+        this.#jsonFault,
+      ),
+    ];
+    this.#switches = ["Form", "JSON"].map((words, index) =>
+      h(
+        "button",
+        { type: "button", "aria-pressed": String(index === 0), on: { click: () => this.#switch(index === 1) } },
+        words,
+      ),
+    );
     const cancel = h("a", { class: "button", href: isNew ? "#/" : pathOf(config.collection_name) }, "Cancel");
     this.element = h(
       "form",
@@ -169,14 +191,22 @@ class Editor {
     const { config: theirs, version } = await api.collection(this.#base.collection_name);
     const list = (words, paths) => [
       h("p", {}, words),
-      h("ul", {}, (paths.length > 0 ? paths : ["nothing"]).map((path) => h("li", { class: "mono" }, path))),
+      h(
+        "ul",
+        {},
+        (paths.length > 0 ? paths : ["nothing"]).map((path) => h("li", { class: "mono" }, path)),
+      ),
     ];
     const plain = (config) => JSON.parse(write(config));
     const choice = await choose({
       title: "Somebody else saved meanwhile",
       body: [
         list("They changed:", differences(plain(this.#base), plain(theirs))),
-        h("p", { class: "consequence" }, "Saving yours now would undo their changes. Taking theirs drops yours from this form."),
+        h(
+          "p",
+          { class: "consequence" },
+          "Saving yours now would undo their changes. Taking theirs drops yours from this form.",
+        ),
       ],
       choices: [
         { value: "", words: "Go on editing" },
@@ -213,7 +243,10 @@ class Editor {
     }
     const details = error.errors?.map(({ field, message }) => `${field} ${message}`).join("; ");
     if (error.status === undefined) complain(error);
-    this.#problem.textContent = error.code === "collection_exists" ? `${config.collection_name} is configured already.` : details || (error.words ?? error.message);
+    this.#problem.textContent =
+      error.code === "collection_exists"
+        ? `${config.collection_name} is configured already.`
+        : details || (error.words ?? error.message);
     this.#problem.hidden = false;
   }
 }

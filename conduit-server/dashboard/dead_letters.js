@@ -132,7 +132,13 @@ class DeadLetters {
         typeBadge(record?.recordType),
         h("span", { class: "keys mono" }, keysOf(record)),
         h("span", { class: "muted" }, destination),
-        stale ? h("span", { class: "badge tone-warn", title: "The document has had a newer record acknowledged since" }, "stale") : null,
+        stale
+          ? h(
+              "span",
+              { class: "badge tone-warn", title: "The document has had a newer record acknowledged since" },
+              "stale",
+            )
+          : null,
         h("span", { class: "error-text clamped small" }, error),
       ),
       body,
@@ -145,12 +151,26 @@ class DeadLetters {
 
   #whole({ id, record, attempts, first_attempt: first, last_attempt: last, last_error: error, stale }) {
     const [json, actions] = recordJson(record);
-    const act = (words, does, kind) => h("button", { type: "button", class: kind, on: { click: () => does().catch(complain) } }, words);
-    actions.prepend(act("Redrive", () => this.#redrive([id], stale), "primary"), act("Purge…", () => this.#purge([id]), "danger"));
+    const act = (words, does, kind) =>
+      h("button", { type: "button", class: kind, on: { click: () => does().catch(complain) } }, words);
+    actions.prepend(
+      act("Redrive", () => this.#redrive([id], stale), "primary"),
+      act("Purge…", () => this.#purge([id]), "danger"),
+    );
     return [
       h("p", { class: "error-text" }, error),
-      h("p", { class: "muted small" }, `${plural(attempts, "attempt")}, the first ${dateTime(first)}, the last ${dateTime(last)}`),
-      stale ? h("p", { class: "consequence" }, "Stale: the document has had a newer record acknowledged since. Sent again, this one would overwrite what is newer.") : null,
+      h(
+        "p",
+        { class: "muted small" },
+        `${plural(attempts, "attempt")}, the first ${dateTime(first)}, the last ${dateTime(last)}`,
+      ),
+      stale
+        ? h(
+            "p",
+            { class: "consequence" },
+            "Stale: the document has had a newer record acknowledged since. Sent again, this one would overwrite what is newer.",
+          )
+        : null,
       json,
       actions,
     ].filter(Boolean);
@@ -162,8 +182,28 @@ class DeadLetters {
     if (ids === null || isStale) {
       const include = h("input", { type: "checkbox", id: freshId("stale") });
       const body = [
-        h("p", {}, ids === null ? "All dead letters of this collection are sent again, also those on other pages." : `${plural(ids.length, "dead letter")} will be sent again.`),
-        h("div", { class: "check" }, include, h("label", { for: include.id }, "Send stale ones too", h("span", { class: "hint" }, "Their documents have had newer records acknowledged since; these would arrive after them."))),
+        h(
+          "p",
+          {},
+          ids === null
+            ? "All dead letters of this collection are sent again, also those on other pages."
+            : `${plural(ids.length, "dead letter")} will be sent again.`,
+        ),
+        h(
+          "div",
+          { class: "check" },
+          include,
+          h(
+            "label",
+            { for: include.id },
+            "Send stale ones too",
+            h(
+              "span",
+              { class: "hint" },
+              "Their documents have had newer records acknowledged since; these would arrive after them.",
+            ),
+          ),
+        ),
       ];
       const submit = () => api.redrive(this.#name, { ...selection, include_stale: include.checked });
       answer = await askFirst({ title: "Redrive", body, confirm: "Redrive", submit });
@@ -178,9 +218,22 @@ class DeadLetters {
 
   async #purge(ids) {
     const what = ids === null ? "all dead letters of this collection" : plural(ids.length, "dead letter");
-    const body = [h("p", { class: "consequence grave" }, `This deletes ${what} for good. These records will not reach their destination.`)];
+    const body = [
+      h(
+        "p",
+        { class: "consequence grave" },
+        `This deletes ${what} for good. These records will not reach their destination.`,
+      ),
+    ];
     const submit = () => api.purge(this.#name, ids === null ? {} : { ids });
-    const answer = await askFirst({ title: "Purge", body, confirm: "Purge", isGrave: true, typed: ids === null ? this.#name : undefined, submit });
+    const answer = await askFirst({
+      title: "Purge",
+      body,
+      confirm: "Purge",
+      isGrave: true,
+      typed: ids === null ? this.#name : undefined,
+      submit,
+    });
     if (!answer) return;
     tell(`${plural(answer.purged, "dead letter")} purged.`);
     await this.#changed();

@@ -34,7 +34,14 @@ export class DestinationForm {
     this.#type.write(type);
     this.#type.input.addEventListener("change", () => this.#changeType());
     this.#common = {
-      id: textField({ name: "id", label: "Id", placeholder: "made from the type and target", rule: rules.destinationId, isFixed: value.id !== undefined, hint: "Names it in links, metrics and logs." }),
+      id: textField({
+        name: "id",
+        label: "Id",
+        placeholder: "made from the type and target",
+        rule: rules.destinationId,
+        isFixed: value.id !== undefined,
+        hint: "Names it in links, metrics and logs.",
+      }),
       event_types: severalField({ name: "event_types", label: "Which changes", values: EVENT_TYPES }),
       filter_criteria: jsonField({
         name: "filter_criteria",
@@ -42,11 +49,29 @@ export class DestinationForm {
         hint: 'An event pattern, such as {"new_image": {"status": ["paid"]}}. Without it every record is sent.',
         rule: (text) => this.#filterFault(text),
       }),
-      max_retries: integerField({ name: "max_retries", label: "Retries, at most", placeholder: "5", least: 0, most: 20 }),
-      format: choiceField({ name: "format", label: "Format", choices: [["conduit", "Conduit's records"], ["cloudevents", "CloudEvents"]] }),
+      max_retries: integerField({
+        name: "max_retries",
+        label: "Retries, at most",
+        placeholder: "5",
+        least: 0,
+        most: 20,
+      }),
+      format: choiceField({
+        name: "format",
+        label: "Format",
+        choices: [
+          ["conduit", "Conduit's records"],
+          ["cloudevents", "CloudEvents"],
+        ],
+      }),
     };
     this.#common.filter_criteria.input.addEventListener("input", () => this.#askAboutFilter());
-    this.#extras = jsonField({ name: "", label: "Further fields (JSON)", hint: "Fields of this destination that the form does not know.", rows: 4 });
+    this.#extras = jsonField({
+      name: "",
+      label: "Further fields (JSON)",
+      hint: "Fields of this destination that the form does not know.",
+      rows: 4,
+    });
     const remove = h("button", { type: "button", class: "danger", on: { click: onRemove } }, "Remove this destination");
     const { id, event_types: types, filter_criteria: filter, max_retries: retries, format } = this.#common;
     this.element = h(
@@ -57,7 +82,14 @@ export class DestinationForm {
       this.#place,
       types.element,
       filter.element,
-      h("details", { class: "more" }, h("summary", {}, "More settings"), this.#more, h("div", { class: "fields" }, retries.element, format.element), this.#extras.element),
+      h(
+        "details",
+        { class: "more" },
+        h("summary", {}, "More settings"),
+        this.#more,
+        h("div", { class: "fields" }, retries.element, format.element),
+        this.#extras.element,
+      ),
       h("div", { class: "fieldset-foot" }, remove),
     );
     this.element.addEventListener("edited", () => this.#drawLegend());
@@ -122,7 +154,9 @@ export class DestinationForm {
 
   /** Everything that is wrong, as far as this page knows. */
   check() {
-    return [this.#type, ...Object.values(this.#common), ...this.#own, this.#extras].flatMap((control) => control.check());
+    return [this.#type, ...Object.values(this.#common), ...this.#own, this.#extras].flatMap((control) =>
+      control.check(),
+    );
   }
 
   /** Opens what is folded around a control, so that it can be seen. */
@@ -144,7 +178,9 @@ export class DestinationForm {
     if (text.trim() === "") return null;
     if (text === this.#filterVerdict.text && this.#filterVerdict.words) return this.#filterVerdict.words;
     if (this.#form.hasOldImages()) return null;
-    return /"(old_image|oldImage)"\s*:/.test(text) ? "It looks at old_image, which records have only with \"Old images\" on." : null;
+    return /"(old_image|oldImage)"\s*:/.test(text)
+      ? 'It looks at old_image, which records have only with "Old images" on.'
+      : null;
   }
 
   // The server knows the whole language of patterns.
@@ -158,7 +194,9 @@ export class DestinationForm {
       try {
         await api.testFilter(pattern, { newImage: {} });
       } catch (error) {
-        const words = error.errors?.map(({ field, message }) => `${field.replace(/^filter_criteria\.?/, "")} ${message}`.trim()).join("; ");
+        const words = error.errors
+          ?.map(({ field, message }) => `${field.replace(/^filter_criteria\.?/, "")} ${message}`.trim())
+          .join("; ");
         this.#filterVerdict = { text: asked, words };
         control.check();
         edited(control.input);

@@ -27,15 +27,30 @@ const WIDTHS = { position: "half", since: "half", error: "wide" };
 export function destinationsPanel({ config }, signal) {
   const name = config.collection_name;
   const cards = h("div", { class: "cards" });
-  const list = new KeyedList(cards, ({ id }) => id, (destination) => card(config, destination));
-  const empty = h("p", { class: "empty panel", hidden: true }, "There are no destinations yet. ", h("a", { href: pathOf(name, "edit") }, "Add one"));
+  const list = new KeyedList(
+    cards,
+    ({ id }) => id,
+    (destination) => card(config, destination),
+  );
+  const empty = h(
+    "p",
+    { class: "empty panel", hidden: true },
+    "There are no destinations yet. ",
+    h("a", { href: pathOf(name, "edit") }, "Add one"),
+  );
   feed.subscribe(() => {
     const destinations = feed.find(name)?.destinations;
     if (!destinations) return;
     list.update(destinations);
     empty.hidden = destinations.length > 0;
   }, signal);
-  return h("section", { "aria-labelledby": "destinations" }, h("h2", { id: "destinations", "data-heading": "" }, "Destinations"), cards, empty);
+  return h(
+    "section",
+    { "aria-labelledby": "destinations" },
+    h("h2", { id: "destinations", "data-heading": "" }, "Destinations"),
+    cards,
+    empty,
+  );
 }
 
 function card(config, { id, type }) {
@@ -48,11 +63,14 @@ function card(config, { id, type }) {
   const concernList = new KeyedList(concerns, ({ key }) => key, makeConcern);
   const values = Object.fromEntries(Object.keys(FACTS).map((key) => [key, h("dd", {}, NONE)]));
   values.error.className = "error-text";
-  const facts = Object.entries(FACTS).map(([key, words]) => h("div", { class: WIDTHS[key] }, h("dt", {}, words), values[key]));
+  const facts = Object.entries(FACTS).map(([key, words]) =>
+    h("div", { class: WIDTHS[key] }, h("dt", {}, words), values[key]),
+  );
   const errorFact = facts.at(-1);
   const pause = h("button", { type: "button" }, "Pause");
   pause.addEventListener("click", () => pauseOrResume(name, id, pause.dataset.does));
-  const button = (words, act) => h("button", { type: "button", on: { click: act }, "aria-label": `${words} ${id}` }, words);
+  const button = (words, act) =>
+    h("button", { type: "button", on: { click: act }, "aria-label": `${words} ${id}` }, words);
   const actions = h(
     "div",
     { class: "actions" },
@@ -82,7 +100,9 @@ function card(config, { id, type }) {
       const explained = standsOut(destination) ? null : destination.reason;
       setText(reason, explained);
       reason.hidden = !explained;
-      concernList.update(concernsOf(destination).map((concern, index) => ({ ...concern, key: `${concern.shape}${index}` })));
+      concernList.update(
+        concernsOf(destination).map((concern, index) => ({ ...concern, key: `${concern.shape}${index}` })),
+      );
       setText(values.rate, rate(destination.rate));
       setText(values.lag, span(destination.lag_seconds));
       setText(values.delivered, count(destination.delivered));
@@ -93,7 +113,10 @@ function card(config, { id, type }) {
       setText(values.history, historyLeft(destination));
       setText(values.position, dateTime(destination.position_time));
       setText(values.since, dateTime(destination.since));
-      setText(values.error, destination.last_error && `${destination.last_error} (${dateTime(destination.last_error_time)})`);
+      setText(
+        values.error,
+        destination.last_error && `${destination.last_error} (${dateTime(destination.last_error_time)})`,
+      );
       errorFact.hidden = !destination.last_error;
       values.history.parentElement.hidden = historyLeft(destination) === null;
       const isPaused = destination.state === "paused";

@@ -14,7 +14,15 @@ export function askFirst({ title, body = [], confirm, isGrave = false, typed, su
   const go = h("button", { type: "submit", class: `primary${isGrave ? " danger" : ""}` }, confirm);
   const cancel = h("button", { type: "button" }, "Cancel");
   const typing = typed === undefined ? null : typedConfirmation(typed, go);
-  const form = h("form", { method: "dialog" }, h("h2", { id: heading }, title), body, typing, problem, h("div", { class: "actions" }, cancel, go));
+  const form = h(
+    "form",
+    { method: "dialog" },
+    h("h2", { id: heading }, title),
+    body,
+    typing,
+    problem,
+    h("div", { class: "actions" }, cancel, go),
+  );
   const dialog = h("dialog", { "aria-labelledby": heading }, form);
   return show(dialog, (close) => {
     cancel.addEventListener("click", () => close(null));
@@ -37,7 +45,9 @@ export function askFirst({ title, body = [], confirm, isGrave = false, typed, su
 /** Shows a choice of several; returns the value of the one that was taken, null if the dialog was closed. */
 export function choose({ title, body, choices }) {
   const heading = freshId("dialog");
-  const buttons = choices.map(({ value, words, kind = "" }) => h("button", { type: "button", class: kind, value }, words));
+  const buttons = choices.map(({ value, words, kind = "" }) =>
+    h("button", { type: "button", class: kind, value }, words),
+  );
   const dialog = h(
     "dialog",
     { "aria-labelledby": heading },

@@ -58,7 +58,17 @@ function labelled({ name, label, hint, wide }, input, { read, write, rule = () =
 /** Text on one line. */
 export function textField(options) {
   const { rule = () => null, isRequired = false, placeholder, isFixed = false, type = "text", inputmode } = options;
-  const input = h("input", { type, inputmode, placeholder, readonly: isFixed, required: isRequired, "aria-required": isRequired ? "true" : null, autocomplete: "off", spellcheck: "false", autocapitalize: "off" });
+  const input = h("input", {
+    type,
+    inputmode,
+    placeholder,
+    readonly: isFixed,
+    required: isRequired,
+    "aria-required": isRequired ? "true" : null,
+    autocomplete: "off",
+    spellcheck: "false",
+    autocapitalize: "off",
+  });
   return labelled(options, input, {
     rule: isRequired ? rules.required(rule, options.missing) : rule,
     read: () => (input.value === "" ? undefined : input.value),
@@ -85,7 +95,12 @@ export function durationField({ least, most, ...options }) {
 
 /** A JSON object in a text area. */
 export function jsonField(options) {
-  const input = h("textarea", { rows: options.rows ?? 5, spellcheck: "false", autocapitalize: "off", placeholder: options.placeholder });
+  const input = h("textarea", {
+    rows: options.rows ?? 5,
+    spellcheck: "false",
+    autocapitalize: "off",
+    placeholder: options.placeholder,
+  });
   return labelled({ ...options, wide: true }, input, {
     rule: (text) => rules.jsonObject(text) ?? options.rule?.(text) ?? null,
     read: () => {
@@ -105,7 +120,11 @@ export function jsonField(options) {
 
 /** One of several values. The first is the default. */
 export function choiceField({ choices, ...options }) {
-  const input = h("select", {}, choices.map(([value, words]) => h("option", { value }, words)));
+  const input = h(
+    "select",
+    {},
+    choices.map(([value, words]) => h("option", { value }, words)),
+  );
   return labelled(options, input, {
     read: () => input.value,
     write: (value) => {
@@ -126,7 +145,12 @@ export function checkField({ name, label, hint, byDefault = false }) {
     name,
     label,
     input,
-    element: h("div", {}, h("div", { class: "check" }, input, h("div", {}, h("label", { for: id }, label), about)), fault),
+    element: h(
+      "div",
+      {},
+      h("div", { class: "check" }, input, h("div", {}, h("label", { for: id }, label), about)),
+      fault,
+    ),
     read: () => input.checked,
     write: (value) => {
       input.checked = value ?? byDefault;
@@ -145,7 +169,13 @@ export function severalField({ name, label, values }) {
   const fault = h("p", { class: "fault", id: freshId("fault"), hidden: true });
   const boxes = values.map((value) => h("input", { type: "checkbox", id: freshId("field"), value }));
   const options = boxes.map((box) => h("div", { class: "check" }, box, h("label", { for: box.id }, box.value)));
-  const element = h("fieldset", { class: "plain", "aria-describedby": fault.id }, h("legend", {}, label), h("div", { class: "options" }, options), fault);
+  const element = h(
+    "fieldset",
+    { class: "plain", "aria-describedby": fault.id },
+    h("legend", {}, label),
+    h("div", { class: "options" }, options),
+    fault,
+  );
   const chosen = () => boxes.filter((box) => box.checked).map((box) => box.value);
   const control = {
     name,

@@ -15,7 +15,9 @@ const SAMPLE = { newImage: { status: "paid", total: 250 } };
 export function filterPanel({ config, query }, signal) {
   const name = config.collection_name;
   const lines = captured(name);
-  const source = config.destinations.find(({ id }) => id === query.get("destination")) ?? config.destinations.find(({ filter_criteria: filter }) => filter);
+  const source =
+    config.destinations.find(({ id }) => id === query.get("destination")) ??
+    config.destinations.find(({ filter_criteria: filter }) => filter);
   const chosen = lines.find(({ key }) => String(key) === query.get("record")) ?? lines[0];
 
   const filter = editor("Filter", write(source?.filter_criteria ?? { new_image: { status: ["paid"] } }));
@@ -27,7 +29,15 @@ export function filterPanel({ config, query }, signal) {
     "table",
     { hidden: true },
     h("caption", { class: "visually-hidden" }, "Why"),
-    h("thead", {}, h("tr", {}, ["Path", "Operator", "Record has", "Matches"].map((words) => h("th", { scope: "col" }, words)))),
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        ["Path", "Operator", "Record has", "Matches"].map((words) => h("th", { scope: "col" }, words)),
+      ),
+    ),
     explained,
   );
 
@@ -37,7 +47,10 @@ export function filterPanel({ config, query }, signal) {
       return h("option", { value: line.key }, words);
     });
     const kept = pick.value;
-    pick.replaceChildren(h("option", { value: "" }, options.length > 0 ? "one of your own" : "none came by yet"), ...options);
+    pick.replaceChildren(
+      h("option", { value: "" }, options.length > 0 ? "one of your own" : "none came by yet"),
+      ...options,
+    );
     pick.value = options.some((option) => option.value === kept) ? kept : "";
   };
   drawPick();
@@ -68,8 +81,11 @@ export function filterPanel({ config, query }, signal) {
       if (error.name === "AbortError") return undefined;
       const ofFilter = error.errors?.filter(({ field }) => field.startsWith("filter_criteria")) ?? [];
       const ofRecord = error.errors?.filter(({ field }) => field.startsWith("record")) ?? [];
-      const words = (faults) => faults.map(({ field, message }) => `${field.replace(/^(filter_criteria|record)\.?/, "")} ${message}`.trim()).join("; ");
-      filter.complain(words(ofFilter) || (ofRecord.length === 0 ? error.words ?? error.message : ""));
+      const words = (faults) =>
+        faults
+          .map(({ field, message }) => `${field.replace(/^(filter_criteria|record)\.?/, "")} ${message}`.trim())
+          .join("; ");
+      filter.complain(words(ofFilter) || (ofRecord.length === 0 ? (error.words ?? error.message) : ""));
       record.complain(words(ofRecord));
       say(null);
     }
@@ -81,12 +97,21 @@ export function filterPanel({ config, query }, signal) {
       verdict.replaceChildren();
       return;
     }
-    const [tone, shapeName, words] = answer.matches ? ["good", "dot", "Matches: the record is delivered"] : ["warn", "dash", "Does not match: the record is filtered out"];
+    const [tone, shapeName, words] = answer.matches
+      ? ["good", "dot", "Matches: the record is delivered"]
+      : ["warn", "dash", "Does not match: the record is filtered out"];
     const badge = h("span", { class: `badge tone-${tone}` }, shape(shapeName), words);
     if (verdict.textContent !== words) verdict.replaceChildren(badge);
     explained.replaceChildren(
       ...answer.explain.map(({ path, operator, matched, found }) =>
-        h("tr", {}, h("td", { class: "mono" }, path), h("td", {}, operator), h("td", { class: "mono" }, write(found, 0)), h("td", {}, matched ? "✓ yes" : "✗ no")),
+        h(
+          "tr",
+          {},
+          h("td", { class: "mono" }, path),
+          h("td", {}, operator),
+          h("td", { class: "mono" }, write(found, 0)),
+          h("td", {}, matched ? "✓ yes" : "✗ no"),
+        ),
       ),
     );
   };
@@ -96,7 +121,13 @@ export function filterPanel({ config, query }, signal) {
     soon();
   });
   run();
-  const help = h("p", { class: "hint" }, "Nothing is saved here. Put the filter into a destination in ", h("a", { href: pathOf(name, "edit") }, "Edit"), ".");
+  const help = h(
+    "p",
+    { class: "hint" },
+    "Nothing is saved here. Put the filter into a destination in ",
+    h("a", { href: pathOf(name, "edit") }, "Edit"),
+    ".",
+  );
   return h(
     "section",
     { "aria-labelledby": "filter" },
@@ -115,7 +146,13 @@ export function filterPanel({ config, query }, signal) {
 function editor(words, text) {
   const id = freshId("json");
   const fault = h("p", { class: "fault", id: `${id}-fault`, hidden: true });
-  const input = h("textarea", { id, rows: 14, spellcheck: "false", autocapitalize: "off", "aria-describedby": fault.id });
+  const input = h("textarea", {
+    id,
+    rows: 14,
+    spellcheck: "false",
+    autocapitalize: "off",
+    "aria-describedby": fault.id,
+  });
   input.value = text;
   const complain = (message) => {
     setText(fault, message);

@@ -18,7 +18,9 @@ export function write(value, indent = 2) {
 
 /** Whether a value is a JSON object. */
 export function isObject(value) {
-  return typeof value === "object" && value !== null && !Array.isArray(value) && !(HAS_SOURCES && JSON.isRawJSON(value));
+  return (
+    typeof value === "object" && value !== null && !Array.isArray(value) && !(HAS_SOURCES && JSON.isRawJSON(value))
+  );
 }
 
 /** Whether two values are written alike, whatever the order of their names. */
@@ -29,7 +31,11 @@ export function isSame(a, b) {
 function sorted(value) {
   if (Array.isArray(value)) return value.map(sorted);
   if (!isObject(value)) return value;
-  return Object.fromEntries(Object.keys(value).sort().map((name) => [name, sorted(value[name])]));
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map((name) => [name, sorted(value[name])]),
+  );
 }
 
 /** The paths at which two values differ, such as `destinations[0].endpoint`. */

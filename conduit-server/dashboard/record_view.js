@@ -23,7 +23,11 @@ export function typeBadge(type) {
 }
 
 export function outcomeBadge(outcome) {
-  const { word, tone, shape: name } = OUTCOMES[outcome] ?? { word: String(outcome).replaceAll("_", " "), tone: "", shape: "ring" };
+  const {
+    word,
+    tone,
+    shape: name,
+  } = OUTCOMES[outcome] ?? { word: String(outcome).replaceAll("_", " "), tone: "", shape: "ring" };
   return h("span", { class: `badge${tone ? ` tone-${tone}` : ""}` }, shape(name), word);
 }
 
@@ -47,5 +51,8 @@ export function recordJson(record) {
       copy.textContent = "Copying is not allowed here";
     }
   });
-  return [h("pre", { tabindex: "0", role: "region", "aria-label": "Record as JSON" }, text), h("div", { class: "actions" }, copy)];
+  return [
+    h("pre", { tabindex: "0", role: "region", "aria-label": "Record as JSON" }, text),
+    h("div", { class: "actions" }, copy),
+  ];
 }

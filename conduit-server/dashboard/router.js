@@ -75,7 +75,15 @@ export class Router {
       const parameters = match(parts, given);
       if (parameters) return page({ ...parameters, query: new URLSearchParams(search) }, signal);
     }
-    return { title: "Not found", element: h("div", {}, h("h1", {}, "There is no such page"), h("p", {}, h("a", { href: "#/" }, "To the overview"))) };
+    return {
+      title: "Not found",
+      element: h(
+        "div",
+        {},
+        h("h1", {}, "There is no such page"),
+        h("p", {}, h("a", { href: "#/" }, "To the overview")),
+      ),
+    };
   }
 }
 

@@ -15,7 +15,8 @@ export function collectionName(text) {
   if (/[$:\0]/.test(text)) return "A name cannot hold $, : or NUL.";
   if (text.startsWith("system.") || text.includes(".system.")) return "Names of system collections are taken.";
   if (text === "config.collections") return "Conduit keeps its configuration there: choose another name.";
-  if (text.startsWith(".") || text.endsWith(".") || text.includes("..")) return "A name cannot begin or end with a dot, nor hold two in a row.";
+  if (text.startsWith(".") || text.endsWith(".") || text.includes(".."))
+    return "A name cannot begin or end with a dot, nor hold two in a row.";
   return null;
 }
 
@@ -36,7 +37,8 @@ export function destinationId(text) {
 export function url(text) {
   if (text === "") return null;
   if (text.trim() !== text) return "It cannot begin or end with a space.";
-  if (!/^https?:\/\/[^/\\]/i.test(text) || !URL.canParse(text)) return "It must be an http or https URL, such as https://example.com/hook.";
+  if (!/^https?:\/\/[^/\\]/i.test(text) || !URL.canParse(text))
+    return "It must be an http or https URL, such as https://example.com/hook.";
   const parsed = new URL(text);
   if (parsed.username || parsed.password) return "It cannot hold a user or password: use the bearer token.";
   if (text.includes("#")) return "It cannot hold a fragment (#).";
@@ -48,7 +50,9 @@ export function integer(least, most) {
   return (text) => {
     if (text === "") return null;
     const number = Number(text);
-    return /^\d+$/.test(text) && number >= least && number <= most ? null : `It must be a whole number from ${least} to ${most}.`;
+    return /^\d+$/.test(text) && number >= least && number <= most
+      ? null
+      : `It must be a whole number from ${least} to ${most}.`;
   };
 }
 
@@ -82,7 +86,12 @@ export function environmentName(text) {
 
 export function fileName(text) {
   if (text === "") return "Name a file of the server's secrets folder.";
-  return /[/\\\0]/.test(text) || text === "." || text === ".." ? "It must be the name of a file, without a path." : null;
+  return /[/\\\0]/.test(text) || text === "." || text === ".."
+    ? "It must be the name of a file, without a path."
+    : null;
 }
 
-export const required = (rule, words = "This is required.") => (text) => (text.trim() === "" ? words : rule(text));
+export const required =
+  (rule, words = "This is required.") =>
+  (text) =>
+    text.trim() === "" ? words : rule(text);

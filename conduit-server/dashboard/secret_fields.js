@@ -19,8 +19,21 @@ export function secretField({ name, label, hint, isRequired = false }) {
   const id = freshId("secret");
   const fault = h("p", { class: "fault", id: `${id}-fault`, hidden: true });
   const source = h("select", { id, "aria-describedby": fault.id });
-  const input = h("input", { "aria-label": `${label}: value`, autocomplete: "new-password", spellcheck: "false", autocapitalize: "off", "aria-describedby": fault.id });
-  const element = h("div", {}, h("label", { for: id }, label), hint ? h("p", { class: "hint" }, hint) : null, h("div", { class: "secret" }, source, input), fault);
+  const input = h("input", {
+    "aria-label": `${label}: value`,
+    autocomplete: "new-password",
+    spellcheck: "false",
+    autocapitalize: "off",
+    "aria-describedby": fault.id,
+  });
+  const element = h(
+    "div",
+    {},
+    h("label", { for: id }, label),
+    hint ? h("p", { class: "hint" }, hint) : null,
+    h("div", { class: "secret" }, source, input),
+    fault,
+  );
 
   const offer = (names, chosen) => {
     source.replaceChildren(...names.map((value) => h("option", { value }, SOURCES[value].words)));
@@ -39,11 +52,16 @@ export function secretField({ name, label, hint, isRequired = false }) {
     element,
     read() {
       switch (source.value) {
-        case "kept": return MASK;
-        case "text": return input.value;
-        case "env": return { env: input.value };
-        case "file": return { file: input.value };
-        default: return undefined;
+        case "kept":
+          return MASK;
+        case "text":
+          return input.value;
+        case "env":
+          return { env: input.value };
+        case "file":
+          return { file: input.value };
+        default:
+          return undefined;
       }
     },
     write(value) {
@@ -92,7 +110,11 @@ export function secretField({ name, label, hint, isRequired = false }) {
 /** One secret, or two of which the second is still taken while it is rotated. */
 export function rotatedSecretField({ name, label, hint }) {
   const first = secretField({ name, label, hint });
-  const second = secretField({ name, label: `${label}, the one before`, hint: "While receivers change over: both sign." });
+  const second = secretField({
+    name,
+    label: `${label}, the one before`,
+    hint: "While receivers change over: both sign.",
+  });
   const element = h("div", { class: "fields wide" }, first.element, second.element);
   const draw = () => {
     second.element.hidden = first.read() === undefined && second.read() === undefined;
@@ -123,7 +145,15 @@ export function secretMapField({ name, label, hint }) {
   const fault = h("p", { class: "fault", hidden: true });
   const list = h("div");
   const add = h("button", { type: "button" }, "Add a header");
-  const element = h("fieldset", { class: "plain wide" }, h("legend", {}, label), hint ? h("p", { class: "hint" }, hint) : null, list, fault, h("div", { class: "fieldset-foot" }, add));
+  const element = h(
+    "fieldset",
+    { class: "plain wide" },
+    h("legend", {}, label),
+    hint ? h("p", { class: "hint" }, hint) : null,
+    list,
+    fault,
+    h("div", { class: "fieldset-foot" }, add),
+  );
   let rows = [];
   const addRow = (key, value) => {
     const id = freshId("header");
@@ -131,7 +161,17 @@ export function secretMapField({ name, label, hint }) {
     const secret = secretField({ name, label: "Value", isRequired: true });
     secret.write(value);
     const remove = h("button", { type: "button", "aria-label": "Remove this header" }, "Remove");
-    const row = { input, secret, element: h("div", { class: "header-row" }, h("div", {}, h("label", { for: id }, "Name"), input), secret.element, remove) };
+    const row = {
+      input,
+      secret,
+      element: h(
+        "div",
+        { class: "header-row" },
+        h("div", {}, h("label", { for: id }, "Name"), input),
+        secret.element,
+        remove,
+      ),
+    };
     remove.addEventListener("click", () => {
       rows = rows.filter((other) => other !== row);
       row.element.remove();
@@ -151,7 +191,8 @@ export function secretMapField({ name, label, hint }) {
     name,
     label,
     element,
-    read: () => (rows.length === 0 ? undefined : Object.fromEntries(rows.map(({ input, secret }) => [input.value, secret.read()]))),
+    read: () =>
+      rows.length === 0 ? undefined : Object.fromEntries(rows.map(({ input, secret }) => [input.value, secret.read()])),
     write(value) {
       rows = [];
       list.replaceChildren();
@@ -162,7 +203,9 @@ export function secretMapField({ name, label, hint }) {
       const names = rows.map(({ input }) => input.value.toLowerCase());
       const message = names.some((one) => !/^[\w!#$%&'*+.^`|~-]+$/.test(one))
         ? "Each header needs a name of letters, digits and hyphens."
-        : new Set(names).size < names.length ? "Two headers have the same name." : null;
+        : new Set(names).size < names.length
+          ? "Two headers have the same name."
+          : null;
       control.complain(message);
       return [...(message ? [{ control, message }] : []), ...rows.flatMap(({ secret }) => secret.check())];
     },

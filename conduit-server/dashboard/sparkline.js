@@ -20,7 +20,9 @@ export function sparkline() {
     update(values) {
       const top = Math.max(1, ...values);
       const first = POINTS - values.length;
-      const points = values.map((value, index) => `${first + index} ${(HEIGHT - 1 - (value / top) * (HEIGHT - 3)).toFixed(2)}`);
+      const points = values.map(
+        (value, index) => `${first + index} ${(HEIGHT - 1 - (value / top) * (HEIGHT - 3)).toFixed(2)}`,
+      );
       const path = points.length > 1 ? `M${points.join("L")}` : "";
       setAttribute(line, "d", path);
       setAttribute(area, "d", path && `${path}V${HEIGHT}H${first}Z`);

@@ -6,11 +6,19 @@ import { plural, span } from "./format.js";
 // Shapes differ as much as colours do. Each is drawn in a square of 16.
 const SHAPES = {
   dot: [["circle", { cx: 8, cy: 8, r: 5, fill: "currentColor" }]],
-  ring: [["circle", { cx: 8, cy: 8, r: 5, fill: "none", stroke: "currentColor", "stroke-width": 2, "stroke-dasharray": "3 2.2" }]],
+  ring: [
+    [
+      "circle",
+      { cx: 8, cy: 8, r: 5, fill: "none", stroke: "currentColor", "stroke-width": 2, "stroke-dasharray": "3 2.2" },
+    ],
+  ],
   forward: [["path", { d: "M2 3l6 5-6 5zM8 3l6 5-6 5z", fill: "currentColor" }]],
   bars: [["path", { d: "M4 3h3v10H4zM9 3h3v10H9z", fill: "currentColor" }]],
   dash: [["path", { d: "M3 7h10v2H3z", fill: "currentColor" }]],
-  square: [["path", { d: "M3 3h10v10H3z", fill: "none", stroke: "currentColor", "stroke-width": 2 }], ["path", { d: "M6 6h4v4H6z", fill: "currentColor" }]],
+  square: [
+    ["path", { d: "M3 3h10v10H3z", fill: "none", stroke: "currentColor", "stroke-width": 2 }],
+    ["path", { d: "M6 6h4v4H6z", fill: "currentColor" }],
+  ],
   triangle: [["path", { d: "M8 1.5l7 12.5H1z", fill: "currentColor" }]],
   cross: [["path", { d: "M3 3l10 10M13 3L3 13", fill: "none", stroke: "currentColor", "stroke-width": 3 }]],
 };
@@ -36,7 +44,11 @@ const HALTS = {
 /** Draws one of the shapes; beside it stands a word, so it is hidden from who listens. */
 export function shape(name) {
   const parts = SHAPES[name] ?? SHAPES.dot;
-  return svg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, parts.map(([tag, attributes]) => svg(tag, attributes)));
+  return svg(
+    "svg",
+    { viewBox: "0 0 16 16", "aria-hidden": "true" },
+    parts.map(([tag, attributes]) => svg(tag, attributes)),
+  );
 }
 
 export const stateOf = (state) => STATES[state] ?? { word: state, shape: "ring", tone: "info" };
@@ -67,7 +79,11 @@ export function stateBadge() {
 export function concernsOf(destination) {
   const concerns = [];
   if (destination.state === "halted") {
-    concerns.push({ tone: "bad", shape: "cross", text: `Halted. ${HALTS[destination.reason] ?? destination.reason ?? ""}` });
+    concerns.push({
+      tone: "bad",
+      shape: "cross",
+      text: `Halted. ${HALTS[destination.reason] ?? destination.reason ?? ""}`,
+    });
   }
   if (destination.state === "holding") {
     const why = destination.last_error ? ` The last error: ${destination.last_error}` : "";

@@ -13,7 +13,11 @@ const MAX_SHOWN = 200;
 export function tailPanel({ config }, signal) {
   const name = config.collection_name;
   const list = h("ol", { class: "records", "aria-label": "Records, the newest first" });
-  const empty = h("p", { class: "empty" }, "Waiting for records. Each shows here when it is delivered, filtered out or refused.");
+  const empty = h(
+    "p",
+    { class: "empty" },
+    "Waiting for records. Each shows here when it is delivered, filtered out or refused.",
+  );
   const state = h("span", { class: "muted small", role: "status" });
   const missed = h("span", { class: "muted small" });
   const pause = h("button", { type: "button", "aria-pressed": "false" }, "Pause");
@@ -22,14 +26,20 @@ export function tailPanel({ config }, signal) {
     const box = h("input", { type: "checkbox", id: `type-${type}`, value: type, checked: true });
     return { box, element: h("div", { class: "check" }, box, h("label", { for: box.id }, type)) };
   });
-  const destinations = h("select", { id: "tail-destination" }, h("option", { value: "" }, "all"), config.destinations.map(({ id }) => h("option", { value: id }, id)));
+  const destinations = h(
+    "select",
+    { id: "tail-destination" },
+    h("option", { value: "" }, "all"),
+    config.destinations.map(({ id }) => h("option", { value: id }, id)),
+  );
 
   // While it is paused, or a record is open, nothing that is read moves away; what comes meanwhile waits.
   const waiting = [];
   let isPaused = false;
   let missedCount = 0;
   const isWanted = ({ record, destination }) =>
-    types.some(({ box }) => box.checked && box.value === record?.recordType) && (destinations.value === "" || destinations.value === destination);
+    types.some(({ box }) => box.checked && box.value === record?.recordType) &&
+    (destinations.value === "" || destinations.value === destination);
   const drawCount = () => {
     empty.hidden = list.children.length > 0;
     setText(pause, isPaused ? `Go on${waiting.length > 0 ? ` (${waiting.length} new)` : ""}` : "Pause");
@@ -40,7 +50,12 @@ export function tailPanel({ config }, signal) {
     while (list.children.length > MAX_SHOWN) list.lastElementChild.remove();
   };
   const drawAll = () => {
-    list.replaceChildren(...captured(name).filter(isWanted).slice(0, MAX_SHOWN).map((line) => recordLine(name, line)));
+    list.replaceChildren(
+      ...captured(name)
+        .filter(isWanted)
+        .slice(0, MAX_SHOWN)
+        .map((line) => recordLine(name, line)),
+    );
     waiting.length = 0;
     drawCount();
   };
@@ -91,7 +106,12 @@ export function tailPanel({ config }, signal) {
       { class: "toolbar" },
       pause,
       clear,
-      h("fieldset", {}, h("legend", {}, "Types"), types.map(({ element }) => element)),
+      h(
+        "fieldset",
+        {},
+        h("legend", {}, "Types"),
+        types.map(({ element }) => element),
+      ),
       h("div", { class: "inline" }, h("label", { for: destinations.id }, "Destination"), destinations),
       state,
       missed,
@@ -121,7 +141,11 @@ function recordLine(collection, line) {
   details.addEventListener("toggle", () => {
     if (!details.open || body.hasChildNodes()) return;
     const facts = [attempt ? `attempt ${attempt}` : null, error].filter(Boolean).join(" · ");
-    const filter = h("a", { class: "button", href: pathOf(collection, `filter?record=${line.key}`) }, "Try a filter on it");
+    const filter = h(
+      "a",
+      { class: "button", href: pathOf(collection, `filter?record=${line.key}`) },
+      "Try a filter on it",
+    );
     const [json, actions] = recordJson(record);
     actions.append(filter);
     body.append(...(facts ? [h("p", { class: error ? "error-text" : "muted" }, facts)] : []), json, actions);
