@@ -13,7 +13,7 @@ export function collectionName(text) {
   if (text === "") return "Give the collection a name.";
   if (bytes(text) > MAX_NAME_BYTES) return `A name has ${MAX_NAME_BYTES} bytes at most.`;
   if (/[$:\0]/.test(text)) return "A name cannot hold $, : or NUL.";
-  if (text.startsWith("system.") || text.includes(".system.")) return "Names of system collections are taken.";
+  if (text.startsWith("system.") || text.includes(".system.")) return "Names of system collections are MongoDB's own.";
   if (text === "config.collections") return "Conduit keeps its configuration there: choose another name.";
   if (text.startsWith(".") || text.endsWith(".") || text.includes(".."))
     return "A name cannot begin or end with a dot, nor hold two in a row.";
