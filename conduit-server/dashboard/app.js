@@ -1,5 +1,6 @@
 // Starts the dashboard.
 
+import { announceStates } from "./announcer.js";
 import { returnAfterSignIn } from "./api.js";
 import { collectionPage } from "./collection.js";
 import { editPage, newPage } from "./config_page.js";
@@ -36,6 +37,7 @@ feed.subscribe(({ problem, time: since }) => {
   setText(connection, words ?? "");
 }, new AbortController().signal);
 
+announceStates();
 returnAfterSignIn();
 feed.start();
 router.start();

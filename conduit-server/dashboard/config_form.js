@@ -232,7 +232,9 @@ export class ConfigForm {
 
   #show() {
     const place = ({ control }) => control?.element ?? this.element.lastElementChild;
-    this.#faults.sort((a, b) => (place(a).compareDocumentPosition(place(b)) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1));
+    this.#faults.sort((a, b) =>
+      place(a).compareDocumentPosition(place(b)) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1,
+    );
     for (const { control } of this.#faults) {
       const fold = control?.element.closest("details");
       if (fold) fold.open = true;

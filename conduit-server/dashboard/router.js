@@ -1,5 +1,6 @@
 // Shows the page that the address names behind its `#`, so that links, back and forward work.
 
+import { askFirst } from "./dialog.js";
 import { h } from "./dom.js";
 
 /** A page is `(parameters, signal) => {title, element, route}`, or a promise of it; `signal` is aborted when it is left. */
@@ -31,10 +32,17 @@ export class Router {
     });
   }
 
-  #changed() {
-    if (location.hash === this.#shown) return;
-    if (this.#guard?.() && !confirm("What you changed here is not saved. Leave this page all the same?")) {
-      history.pushState(null, "", this.#shown);
+  async #changed() {
+    const wanted = location.hash;
+    if (wanted === this.#shown) return;
+    if (this.#guard?.()) {
+      history.pushState(null, "", this.#shown || "#/");
+      const body = [h("p", {}, "What you changed here is not saved.")];
+      const title = "Leave this page?";
+      if (!(await askFirst({ title, body, confirm: "Leave without saving", isGrave: true, submit: async () => true })))
+        return;
+      this.#guard = null;
+      location.hash = wanted || "#/";
       return;
     }
     this.#show({ focus: true });

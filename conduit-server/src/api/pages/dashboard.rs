@@ -59,6 +59,7 @@ const SIGN_OUT: &str = "id=\"sign-out\"";
 
 const ASSETS: &[Asset] = assets! {
     "actions.js": JAVASCRIPT,
+    "announcer.js": JAVASCRIPT,
     "api.js": JAVASCRIPT,
     "app.js": JAVASCRIPT,
     "collection.js": JAVASCRIPT,
