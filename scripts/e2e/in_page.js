@@ -44,6 +44,5 @@
       return found.filter(isSeen).map((element) => element.innerText).join("\n");
     },
     focused: () => (document.activeElement ? nameOf(document.activeElement) : ""),
-    overflow: () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
   };
 })();

@@ -58,6 +58,7 @@ class Page:
 
     def resize(self, width: int, height: int, is_phone: bool = False) -> None:
         """Gives the page another size."""
+        self.width = width
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone}
         self.command("Emulation.setDeviceMetricsOverride", metrics)
 
