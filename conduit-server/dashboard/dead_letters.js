@@ -91,8 +91,14 @@ class DeadLetters {
     if (isForward) this.#before.push(this.#cursor);
     this.#cursor = cursor;
     await this.load();
-    this.element.querySelector("h2").setAttribute("tabindex", "-1");
-    this.element.querySelector("h2").focus();
+    this.#focusHeading();
+  }
+
+  // What had the focus may be gone with its record.
+  #focusHeading() {
+    const heading = this.element.querySelector("h2");
+    heading.setAttribute("tabindex", "-1");
+    heading.focus();
   }
 
   #draw() {
@@ -242,5 +248,6 @@ class DeadLetters {
   async #changed() {
     feed.refresh();
     await this.load();
+    this.#focusHeading();
   }
 }

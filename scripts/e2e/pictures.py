@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import accessibility
 from .scenarios import http
 from .stage import Stage, scenario
 
@@ -9,8 +10,6 @@ from .stage import Stage, scenario
 @scenario
 def the_overview_is_readable_in_light_and_dark(stage: Stage) -> None:
     """Several collections, each in a state of its own."""
-    from . import accessibility
-
     page, receiver, host = stage.page, stage.receiver, stage.host
     host.configure("orders", http(receiver, id="fulfilment"), http(receiver, id="analytics", event_types=["INSERT"]))
     host.configure("customers", http(receiver, id="crm"))

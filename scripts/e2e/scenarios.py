@@ -74,6 +74,7 @@ def a_dead_letter_is_looked_at_and_sent_again(stage: Stage) -> None:
     page.see("1 dead letter sent again")
     receiver.wait_for(2)
     page.unsee("-1", "main .records")
+    page.wait("document.activeElement.textContent === 'Dead letters'", "the focus on the heading")
     page.see("worse", "main .records")
     assert [record["keys"]["_id"] for record in receiver.records] == ["good", "bad"]
 
