@@ -6,6 +6,9 @@
     field: "input, select, textarea",
     any: "button, a[href], input, select, textarea, summary",
   };
+  const frames = async (count) => {
+    for (let drawn = 0; drawn < count; drawn += 1) await new Promise(requestAnimationFrame);
+  };
   const isSeen = (element) => element.checkVisibility({ opacityProperty: true, visibilityProperty: true });
   const textOf = (element) => element.textContent.replace(/\s+/g, " ").trim();
   const nameOf = (element) => {
@@ -28,10 +31,12 @@
     nameOf,
     find,
     /** Where to click, once the thing is there, can be used, and has come to rest. */
-    place: (kind, name, within) => {
+    place: async (kind, name, within) => {
       const element = find(kind, name, within);
       if (!element || element.disabled) return null;
       element.scrollIntoView({ block: "center", behavior: "instant" });
+      // Input goes to where things were drawn last, so what was scrolled has to be drawn first.
+      await frames(2);
       const box = element.getBoundingClientRect();
       const [x, y] = [box.left + Math.min(box.width / 2, 60), box.top + Math.min(box.height / 2, 12)];
       const top = document.elementFromPoint(x, y);
