@@ -22,7 +22,7 @@ import servers
 import toolchain
 import wheels
 from counts import Counts
-from e2e import chromium, more_scenarios, pictures, scenarios  # noqa: F401  (they add themselves)
+from e2e import browsing, chromium, delivering, editing, observing, signing_in  # noqa: F401  (scenarios add themselves)
 from e2e.stage import SCENARIOS, Skipped, Theatre
 from progress import exit_with, say
 

@@ -67,6 +67,14 @@ class Page:
         features = [{"name": "prefers-color-scheme", "value": scheme}, {"name": "prefers-reduced-motion", "value": "reduce"}]
         self.command("Emulation.setEmulatedMedia", {"features": features})
 
+    def lose_the_network(self) -> None:
+        """From now on no request gets through."""
+        self._set_network({"offline": True})
+
+    def find_the_network(self) -> None:
+        """From now on requests get through again."""
+        self._set_network({"offline": False})
+
     def evaluate(self, expression: str) -> Any:
         """The value of an expression, awaited if it is a promise."""
         parameters = {"expression": expression, "awaitPromise": True, "returnByValue": True, "userGesture": True}
@@ -102,8 +110,8 @@ class Page:
         """Clicks on a button, link or field, by what it is called."""
         place = self.wait(f"e2e.place({_js(kind)}, {_js(name)}, {_js(within)})", f"{kind} {name!r} that can be clicked")
         for event, buttons in (("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 0)):
-            parameters = {"type": event, "x": place["x"], "y": place["y"], "button": "left", "buttons": buttons, "clickCount": 1}
-            self.command("Input.dispatchMouseEvent", parameters)
+            button = {"button": "left", "buttons": buttons, "clickCount": 1}
+            self.command("Input.dispatchMouseEvent", {"type": event, **place, **button})
 
     def fill(self, name: str, text: str, within: str = "") -> None:
         """Replaces what stands in a field."""
@@ -160,6 +168,10 @@ class Page:
         data = self.command("Page.captureScreenshot", parameters)["data"]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(base64.b64decode(data))
+
+    def _set_network(self, state: Dict[str, Any]) -> None:
+        unlimited = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+        self.command("Network.emulateNetworkConditions", {**unlimited, **state})
 
     def _on_event(self, event: Dict[str, Any]) -> None:
         method, parameters = event["method"], event.get("params", {})

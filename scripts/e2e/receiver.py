@@ -45,6 +45,10 @@ class Receiver:
         self._server.shutdown()
         self._server.server_close()
 
+    def destination(self, **fields: Any) -> Dict[str, Any]:
+        """A destination that sends here."""
+        return {"type": "http", "id": "hook", "endpoint": self.url, **fields}
+
     def answer_with(self, answer: Answer) -> None:
         """From now on answers with the status that `answer` gives of a record."""
         with self._changed:
