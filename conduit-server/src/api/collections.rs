@@ -58,7 +58,9 @@ pub(crate) async fn get(
 #[utoipa::path(
     post, path = "/api/collections", operation_id = "createCollection", tag = "collections",
     request_body(content = ref("#/components/schemas/NewCollection"), content_type = "application/json"),
+    params(("dry_run" = Option<bool>, Query)),
     responses(
+        (status = 200, description = "What a dry run found.", body = ref("#/components/schemas/DryRun")),
         (status = 201, description = "The collection, as it is configured.", body = ref("#/components/schemas/Collection"), headers(("ETag" = String, description = "The version."))),
         (status = 409, description = "It is configured already, is being deleted, or an index is in the way."),
     )
@@ -112,10 +114,13 @@ fn exists_already(name: &str) -> Problem {
 /// Replaces a configuration: what is left out takes its default, but for the key schema, which stays.
 #[utoipa::path(
     put, path = "/api/collections/{name}", operation_id = "replaceCollection", tag = "collections",
-    params(("name" = String, Path), ("discard" = Option<bool>, Query), ("If-Match" = Option<String>, Header)),
+    params(
+        ("name" = String, Path), ("discard" = Option<bool>, Query), ("dry_run" = Option<bool>, Query),
+        ("If-Match" = Option<String>, Header)
+    ),
     request_body(content = ref("#/components/schemas/CollectionReplacement"), content_type = "application/json"),
     responses(
-        (status = 200, description = "The collection, as it is configured.", body = ref("#/components/schemas/Collection"), headers(("ETag" = String, description = "The version."))),
+        (status = 200, description = "The collection, as it is configured; or what a dry run found.", body = ref("#/components/schemas/CollectionOrDryRun"), headers(("ETag" = String, description = "The version."))),
         (status = 404, description = "No such collection."),
         (status = 409, description = "The key schema would change, a destination with waiting or dead records would vanish, an index is in the way, or somebody else changed it."),
         (status = 412, description = "Another version is stored than If-Match says."),
@@ -143,10 +148,13 @@ pub(crate) async fn replace(
 /// Changes a configuration: what is left out stays. A list of destinations is replaced as a whole.
 #[utoipa::path(
     patch, path = "/api/collections/{name}", operation_id = "patchCollection", tag = "collections",
-    params(("name" = String, Path), ("discard" = Option<bool>, Query), ("If-Match" = Option<String>, Header)),
+    params(
+        ("name" = String, Path), ("discard" = Option<bool>, Query), ("dry_run" = Option<bool>, Query),
+        ("If-Match" = Option<String>, Header)
+    ),
     request_body(content = ref("#/components/schemas/CollectionPatch"), content_type = "application/json"),
     responses(
-        (status = 200, description = "The collection, as it is configured.", body = ref("#/components/schemas/Collection"), headers(("ETag" = String, description = "The version."))),
+        (status = 200, description = "The collection, as it is configured; or what a dry run found.", body = ref("#/components/schemas/CollectionOrDryRun"), headers(("ETag" = String, description = "The version."))),
         (status = 404, description = "No such collection."),
         (status = 409, description = "The key schema would change, a destination with waiting or dead records would vanish, an index is in the way, or somebody else changed it."),
         (status = 412, description = "Another version is stored than If-Match says."),

@@ -6,6 +6,8 @@ use super::console::Console;
 use super::error::CliError;
 use crate::doctor::{Check, Finding, Report, Subject, examine, write_text};
 
+const SET_UP: &str = "set MONGODB_URI, MONGODB_DATABASE and REDIS_URI as the server has them.";
+
 /// Examines the setup that this process's environment describes, so that it works where no server can start; where
 /// `MONGODB_URI` is not set in it, or a server is named, has the server examine its own.
 pub(crate) async fn run(server: &ServerArgs, console: &Console) -> Result<Outcome, CliError> {
@@ -46,12 +48,15 @@ async fn examine_here(console: &Console) -> Result<Report, CliError> {
 }
 
 fn nothing_to_examine(error: &CliError) -> Report {
-    let finding = Finding::failed(
-        format!("MONGODB_URI is not set here, and the server cannot be asked: {error}"),
-        "Set MONGODB_URI, MONGODB_DATABASE and REDIS_URI here as the server has them, or start the server and name it with \
-         --url and CONDUIT_API_TOKEN.",
+    let cure = match error.advice() {
+        Some(advice) => format!("To ask the server: {advice}. To look from here: {SET_UP}"),
+        None => format!("Start the server, or name it with --url; or look from here: {SET_UP}"),
+    };
+    let found = format!(
+        "MONGODB_URI is not set here, and the server cannot be asked: {}",
+        error.message()
     );
     Report {
-        checks: vec![Check::new("environment", finding)],
+        checks: vec![Check::new("environment", Finding::failed(found, cure))],
     }
 }

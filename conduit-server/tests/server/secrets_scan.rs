@@ -11,6 +11,7 @@ use futures_util::TryStreamExt;
 use serde_json::{Value, json};
 
 use crate::harness::{Api, Server, World, insert};
+use crate::looker::Looker;
 
 /// In every secret.
 const MARK: &str = "MARKED";
@@ -210,6 +211,7 @@ async fn walk_through(api: &Listener, receiver: &Receiver, world: &World) {
             assert!(status.is_client_error(), "{method} {path}: {status} {text}");
         }
     }
+    let mut looker = Looker::at(&api.api, "").await;
     let orders = world.collection("orders");
     for id in ["a", "b", "c"] {
         insert(&orders, id, 1).await;
@@ -225,6 +227,12 @@ async fn walk_through(api: &Listener, receiver: &Receiver, world: &World) {
     api.api.until_status("orders", "lines", has_lines).await;
     let has_died = |status: &Value| status["dlq_length"] == 3;
     api.api.until_status("orders", "refuses", has_died).await;
+    let mut dead = 0;
+    while dead < 3 {
+        let (_, told) = looker.next().await.unwrap();
+        dead += usize::from(told["destination"] == "refuses" && told["outcome"] == "dead_lettered");
+        api.note(told.to_string());
+    }
     api.expect(
         202,
         "POST",
@@ -235,6 +243,15 @@ async fn walk_through(api: &Listener, receiver: &Receiver, world: &World) {
     api.api.until_status("orders", "refuses", has_died).await;
     let shown = api
         .expect(200, "GET", "/api/collections/orders", &json!(null))
+        .await;
+    api.expect(
+        200,
+        "PUT",
+        "/api/collections/orders?dry_run=true",
+        &json!({"stream_enabled": true, "destinations": destinations(receiver)}),
+    )
+    .await;
+    api.expect(200, "POST", "/api/collections/orders/test", &json!({}))
         .await;
     api.expect(200, "PUT", "/api/collections/orders", &shown).await;
     let patch = json!({"deletion_protection": true});
@@ -251,6 +268,10 @@ async fn walk_through(api: &Listener, receiver: &Receiver, world: &World) {
         "/health",
         "/ready",
         "/metrics",
+        "/api/doctor",
+        "/openapi.json",
+        "/docs",
+        "/",
         "/nothing",
     ] {
         api.call("GET", path, "").await;

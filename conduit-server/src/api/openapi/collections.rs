@@ -28,10 +28,49 @@ pub(super) fn schemas() -> Map<String, Value> {
             "CollectionList",
             json!({ "type": "array", "items": schema_ref("Collection") }),
         ),
+        ("DryRun", dry_run()),
+        (
+            "CollectionOrDryRun",
+            json!({ "anyOf": [schema_ref("Collection"), schema_ref("DryRun")] }),
+        ),
         ("NewCollection", new),
         ("CollectionReplacement", replacement),
         ("CollectionPatch", patch),
     ])
+}
+
+fn dry_run() -> Value {
+    let change = exactly(
+        "A field that differs. Secrets are masked, and compared as they are.",
+        json!({
+            "field": { "type": "string", "description": "Destinations by their ids, not by their place.",
+                "examples": ["destinations[http-3f9a].endpoint"] },
+            "from": { "description": "What is stored." },
+            "to": { "description": "What would be stored." },
+        }),
+    );
+    let consequence = exactly(
+        "What it brings about for positions, undelivered records and documents.",
+        json!({
+            "code": { "type": "string", "pattern": "^[a-z_]+$" },
+            "destination": { "type": ["string", "null"], "description": "Whose; null if it is the collection's." },
+            "message": { "type": "string" },
+        }),
+    );
+    exactly(
+        "What a change would do.",
+        json!({
+            "action": { "type": "string", "enum": ["create", "change", "unchanged"] },
+            "version": { "type": ["integer", "null"], "description": "What it was compared with, as the ETag has it." },
+            "config": schema_ref("Collection"),
+            "changes": { "type": "array", "items": change },
+            "steps": { "type": "array", "items": { "type": "string" },
+                "description": "What would be done to the collection in MongoDB, in order." },
+            "consequences": { "type": "array", "items": consequence },
+            "needs_discard": { "type": "boolean",
+                "description": "Whether undelivered records would vanish, which needs `discard`." },
+        }),
+    )
 }
 
 fn name() -> Value {

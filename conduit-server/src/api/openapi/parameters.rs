@@ -21,6 +21,7 @@ pub(super) fn parameter(name: &str) -> Option<(&'static str, Value)> {
             "Lets destinations go that have waiting or dead records, with those records.",
             flag,
         ),
+        "dry_run" => ("Says what the request would do, and changes nothing.", flag),
         "keep_data" => ("Keeps the documents: only Conduit forgets the collection.", flag),
         "limit" => (
             "How many dead letters to show.",

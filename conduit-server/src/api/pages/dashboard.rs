@@ -4,39 +4,13 @@ use std::borrow::Cow;
 
 use axum::Router;
 use axum::extract::Path;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use conduit_core::RecordKey;
 
+use super::asset::{Asset, CSS, HTML, JAVASCRIPT, SVG};
 use crate::api::auth::Tokens;
 use crate::api::problem::Problem;
-
-/// What the page may do: run and show what this server sends, and talk to this server.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-                                       img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-const HEADERS: [(HeaderName, &str); 5] = [
-    (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::X_FRAME_OPTIONS, "DENY"),
-    // Not `no-referrer`: then browsers send no origin with forms, by which a write from our own page is known.
-    (header::REFERRER_POLICY, "same-origin"),
-    // Asked for each time, and answered with 304 while it is the same: a new version shows at once.
-    (header::CACHE_CONTROL, "no-cache"),
-];
-
-const HTML: &str = "text/html; charset=utf-8";
-const CSS: &str = "text/css; charset=utf-8";
-const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
-const SVG: &str = "image/svg+xml";
-
-/// A file of the dashboard.
-#[derive(Clone)]
-struct Asset {
-    name: &'static str,
-    content_type: &'static str,
-    content: Cow<'static, str>,
-}
 
 macro_rules! assets {
     ($($name:literal: $content_type:expr,)*) => {
@@ -120,55 +94,9 @@ async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
     }
 }
 
-impl Asset {
-    fn etag(&self) -> String {
-        format!("\"{}\"", RecordKey::of(self.content.as_bytes()))
-    }
-
-    /// The content, or 304 if whoever asks has it.
-    fn answer(&self, request: &HeaderMap) -> Response {
-        let etag = self.etag();
-        let known = request
-            .get_all(header::IF_NONE_MATCH)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|list| list.split(','))
-            .any(|one| one.trim().trim_start_matches("W/") == etag);
-        let mut response = if known {
-            StatusCode::NOT_MODIFIED.into_response()
-        } else {
-            ([(header::CONTENT_TYPE, self.content_type)], self.content.clone()).into_response()
-        };
-        let headers = response.headers_mut();
-        for (name, value) in HEADERS {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-        if let Ok(etag) = HeaderValue::from_str(&etag) {
-            headers.insert(header::ETAG, etag);
-        }
-        response
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_file_that_is_known_is_not_sent_again() {
-        let first = PAGE.answer(&HeaderMap::new());
-        assert_eq!(first.status(), StatusCode::OK);
-        let etag = first.headers()[header::ETAG].clone();
-        for known in [
-            etag.to_str().unwrap(),
-            &format!("\"x\", W/{}", etag.to_str().unwrap()),
-        ] {
-            let request = HeaderMap::from_iter([(header::IF_NONE_MATCH, known.parse().unwrap())]);
-            let again = PAGE.answer(&request);
-            assert_eq!(again.status(), StatusCode::NOT_MODIFIED, "{known}");
-            assert_eq!(again.headers()[header::ETAG], etag);
-        }
-    }
 
     #[test]
     fn only_who_signed_in_can_sign_out() {

@@ -3,9 +3,12 @@
 use std::fmt::Write;
 
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use serde_json::{Map, Value};
 
-use super::page::{Asset, Page, escape};
+use super::asset::{Asset, CSS};
+use super::page::{Page, escape};
 use crate::api::openapi::Document;
 
 /// The page.
@@ -14,11 +17,13 @@ pub(crate) async fn docs(State(document): State<Document>) -> Page {
 }
 
 /// How it looks.
-pub(crate) async fn docs_style() -> Asset {
-    Asset {
-        content_type: "text/css; charset=utf-8",
-        content: include_bytes!("docs.css"),
-    }
+pub(crate) async fn docs_style(headers: HeaderMap) -> Response {
+    let style = Asset {
+        name: "docs.css",
+        content_type: CSS,
+        content: include_str!("docs.css").into(),
+    };
+    style.answer(&headers)
 }
 
 /// Writes formatted text; writing to a text cannot fail.

@@ -1,5 +1,6 @@
 //! What people look at in a browser.
 
+mod asset;
 mod dashboard;
 mod docs;
 mod page;

@@ -1,15 +1,17 @@
-//! HTML answers and what they load, with the headers that keep a page to itself.
+//! HTML answers, with the headers that keep a page to itself.
 
 use std::borrow::Cow;
 
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA256, digest};
 
+use super::asset::HTML;
+
 /// What a page may do: load and call this server, and nothing else. No script or style stands in the page itself.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// An HTML answer.
@@ -53,43 +55,30 @@ impl IntoResponse for Page {
     fn into_response(self) -> Response {
         let mut response = (self.status, self.html.into_owned()).into_response();
         let headers = response.headers_mut();
-        let mut set = |name: HeaderName, value: &'static str| {
-            headers.insert(name, HeaderValue::from_static(value));
-        };
-        set(header::CONTENT_TYPE, "text/html; charset=utf-8");
-        set(header::X_FRAME_OPTIONS, "DENY");
-        // Not `no-referrer`: then browsers send no origin with forms, by which a write from our own page is known.
-        set(header::REFERRER_POLICY, "same-origin");
-        set(
-            HeaderName::from_static("cross-origin-opener-policy"),
-            "same-origin",
-        );
-        set(
-            HeaderName::from_static("cross-origin-resource-policy"),
-            "same-origin",
-        );
-        if let Ok(policy) = HeaderValue::try_from(self.policy.as_ref()) {
-            headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-        }
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(HTML));
+        isolate(headers, &self.policy);
         response
     }
 }
 
-/// A file that a page loads, from the binary.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Asset {
-    pub(crate) content_type: &'static str,
-    pub(crate) content: &'static [u8],
-}
-
-impl IntoResponse for Asset {
-    fn into_response(self) -> Response {
-        // Asked for each time, since a page and its assets have to be of one version.
-        let headers = [
-            (header::CONTENT_TYPE, self.content_type),
-            (header::CACHE_CONTROL, "no-cache"),
-        ];
-        (headers, self.content).into_response()
+/// Keeps a page to itself: nobody frames it, looks at it, or learns from it where somebody came from.
+pub(super) fn isolate(headers: &mut HeaderMap, policy: &str) {
+    let mut set = |name: HeaderName, value: &'static str| {
+        headers.insert(name, HeaderValue::from_static(value));
+    };
+    set(header::X_FRAME_OPTIONS, "DENY");
+    // Not `no-referrer`: then browsers send no origin with forms, by which a write from our own page is known.
+    set(header::REFERRER_POLICY, "same-origin");
+    set(
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    );
+    set(
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    );
+    if let Ok(policy) = HeaderValue::try_from(policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
 }
 
