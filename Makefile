@@ -20,8 +20,8 @@ GO_ON ?=
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help init build run-api run-worker dev demo test test-unit test-integration test-coverage test-watch third-party \
-        soak chaos mutations bench bench-peers fmt lint deny clean need-python need-rust \
+.PHONY: help init build run-api run-worker dev demo test test-unit test-integration test-coverage test-watch test-api test-browser third-party \
+        soak chaos mutations bench bench-peers fmt lint deny check-deploy clean need-python need-rust \
         docker-up docker-up-full docker-build docker-down docker-logs docker-status docker-clean docker-check
 
 help: ## Lists the commands
@@ -57,6 +57,12 @@ test-unit: need-python ## Runs the libraries' own tests and the doc tests, witho
 test-integration: need-python ## Runs the tests that need servers
 	@$(PYTHON) scripts/test.py integration $(ARGS)
 
+test-api: need-rust ## Compares the API with its own OpenAPI document, by Schemathesis; ARGS="--seed N" repeats a run
+	@$(PYTHON) scripts/schemathesis.py $(ARGS)
+
+test-browser: need-rust ## Tests the dashboard in Chromium; ARGS="a b" names scenarios
+	@$(PYTHON) scripts/dashboard_e2e.py $(ARGS)
+
 test-coverage: need-python ## Measures what the tests cover, with cargo-llvm-cov
 	@$(PYTHON) scripts/test.py coverage $(ARGS)
 
@@ -90,10 +96,15 @@ lint: need-rust ## Checks format, lints, documentation, and what the crates may 
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps
 	@$(PYTHON) scripts/firewall.py
 	@$(PYTHON) scripts/file_size.py
+	@$(PYTHON) scripts/links.py
 	@cd scripts && for script in counts dockerfile links mongo_wire with_env firewall third_party; do $(PYTHON) -m doctest $$script.py || exit 1; done
 
 deny: need-rust ## Checks what the dependencies are licensed as and where they come from; ARGS=advisories: known faults of them
 	@$(PYTHON) scripts/deny.py $(ARGS)
+
+check-deploy: need-rust deny docker-check ## Checks what is shipped: alert rules, metrics, compose.yaml, Dockerfile, unit, licences
+	@$(PYTHON) scripts/promtool.py
+	@$(PYTHON) scripts/service.py
 
 docker-up: need-python ## Starts MongoDB, Redis and Mongo Express in containers, on 127.0.0.1
 	@$(PYTHON) scripts/docker.py up
