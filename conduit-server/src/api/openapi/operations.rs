@@ -43,7 +43,7 @@ pub(super) fn schemas() -> Map<String, Value> {
         "One thing that was examined.",
         json!({
             "name": { "type": "string" },
-            "verdict": { "type": "string", "enum": ["ok", "warning", "failed"] },
+            "verdict": { "type": "string", "enum": ["ok", "warning", "failed", "skipped"] },
             "found": { "type": "string" },
             "cure": { "type": ["string", "null"], "description": "What to do about it." },
         }),
