@@ -126,9 +126,7 @@ fn configured(entries: &[Entry]) -> Finding {
 
 /// Opens the secrets of what is stored, and says how they were stored.
 fn secrets(subject: &Subject, entries: &mut [Entry]) -> Finding {
-    let keys = subject
-        .variable("CONDUIT_SECRET_KEY")
-        .map(|text| SecretKeys::parse(text));
+    let keys = subject.variable("CONDUIT_SECRET_KEY").map(SecretKeys::parse);
     // A wrong key is found with the environment.
     let keys = keys.and_then(Result::ok).unwrap_or_default();
     let (mut plain, mut sealed, mut shut) = (0, 0, 0);
