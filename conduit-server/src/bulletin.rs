@@ -1,6 +1,7 @@
 //! What API and worker tell each other: that the configuration changed, and how the worker does.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ struct Shared {
     redis: Option<Arc<RedisStore>>,
     /// How many changes were told of here.
     changes: watch::Sender<u64>,
+    /// Whether this process has a worker.
+    has_worker: AtomicBool,
     /// How many of them this process's worker follows, if it has one.
     followed: watch::Sender<u64>,
     statuses: Mutex<BTreeMap<WorkerId, Vec<CollectionStatus>>>,
@@ -44,6 +47,7 @@ impl Bulletin {
         let shared = Shared {
             redis,
             changes: watch::Sender::new(0),
+            has_worker: AtomicBool::new(false),
             followed: watch::Sender::new(0),
             statuses: Mutex::default(),
         };
@@ -62,8 +66,7 @@ impl Bulletin {
         {
             tracing::warn!(%collection, %error, "the change is not announced: workers see it at their next poll");
         }
-        // Only a worker listens.
-        if self.shared.changes.receiver_count() > 0 {
+        if self.shared.has_worker.load(Ordering::Relaxed) {
             let mut followed = self.shared.followed.subscribe();
             let caught_up = followed.wait_for(|followed| *followed >= told);
             // One that cannot follow now does so later.
@@ -96,7 +99,9 @@ impl Bulletin {
         self.shared.changes.subscribe()
     }
 
+    /// Yields the signs of a change to this process's worker.
     pub(crate) fn changes(&self) -> Changes {
+        self.shared.has_worker.store(true, Ordering::Relaxed);
         Changes {
             local: self.shared.changes.subscribe(),
             redis: self
@@ -217,7 +222,8 @@ mod tests {
     async fn a_change_is_told_when_the_worker_of_the_process_follows_it_or_after_a_moment() {
         let bulletin = Bulletin::new(None);
         let orders = CollectionName::new("orders").unwrap();
-        // Without a worker there is nobody to wait for.
+        // Without a worker there is nobody to wait for, whoever else wants to know.
+        let _looking_on = bulletin.changes_here();
         assert_eq!(bulletin.tell_change(&orders).now_or_never(), Some(()));
         let changes = bulletin.changes();
         let mut telling = std::pin::pin!(bulletin.tell_change(&orders));

@@ -34,12 +34,17 @@ impl Caretaker {
             pause(&mut wait).await;
         }
         let mut wait = Duration::from_millis(100);
+        let mut is_said = false;
         loop {
             match self.app.catalog.encrypt_stored().await {
                 Ok(0) => return,
                 Ok(collections) => {
                     tracing::info!(collections, "stored secrets were encrypted with the key in use");
                     return;
+                }
+                Err(error) if !is_said => {
+                    tracing::warn!(%error, "stored secrets cannot be encrypted yet; the API is not ready before");
+                    is_said = true;
                 }
                 Err(error) => tracing::debug!(%error, "stored secrets are not encrypted yet"),
             }

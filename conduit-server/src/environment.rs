@@ -91,10 +91,7 @@ impl Environment {
     /// # Errors
     /// The first thing that is wrong, as the line that follows `FATAL: `.
     pub(crate) fn read(role: Role) -> Result<Self, String> {
-        // What is not UTF-8 is replaced: it is refused where it matters, and a token of it lets nobody in.
-        let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
-        let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
-        Self::from_variables(role, &variables.collect())
+        Self::from_variables(role, &variables())
     }
 
     /// Reads what an environment would say.
@@ -185,6 +182,14 @@ impl Environment {
             log_filter: get("RUST_LOG").unwrap_or_else(|| "info".to_owned()),
         })
     }
+}
+
+/// The variables of this process. What is not UTF-8 is replaced: it is refused where it matters, and a token of it lets
+/// nobody in.
+pub(crate) fn variables() -> HashMap<String, String> {
+    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+    variables.collect()
 }
 
 fn check_database(name: &str) -> Result<(), String> {

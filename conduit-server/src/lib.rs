@@ -15,6 +15,7 @@ mod health;
 mod healthcheck;
 mod history;
 mod host;
+mod listening;
 mod logging;
 mod metrics;
 mod mongo_clients;

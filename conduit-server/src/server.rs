@@ -28,6 +28,7 @@ use crate::health::Health;
 use crate::healthcheck;
 use crate::history::History;
 use crate::host::Host;
+use crate::listening;
 use crate::logging;
 use crate::metrics::Metrics;
 use crate::mongo_clients::MongoClients;
@@ -268,7 +269,7 @@ impl Server {
         };
         let subject = Subject {
             role,
-            variables: Arc::new(std::env::vars().collect()),
+            variables: Arc::new(crate::environment::variables()),
             mongodb_uri: Some(uri.clone()),
             types: types.clone(),
             live: Some(Live {
@@ -298,7 +299,7 @@ impl Server {
         };
         let (port, routes) = match role.has_api() {
             true => (environment.port, api_routes(app.clone(), probes)),
-            false => (environment.worker_port, worker_routes(probes)),
+            false => (environment.worker_port, worker_routes(app.tokens.clone(), probes)),
         };
         let address = SocketAddr::new(environment.host, port);
         let listener = TcpListener::bind(address)
@@ -324,11 +325,7 @@ impl Server {
         let serving = tokio::spawn({
             let shutdown = shutdown.clone();
             async move {
-                // Handlers learn who asks.
-                let routes = self.routes.into_make_service_with_connect_info::<SocketAddr>();
-                axum::serve(self.listener, routes)
-                    .with_graceful_shutdown(raised(shutdown))
-                    .await
+                listening::serve(self.listener, self.routes, raised(shutdown)).await;
             }
         });
         let watching = tokio::spawn({

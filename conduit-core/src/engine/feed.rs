@@ -76,6 +76,11 @@ impl fmt::Debug for Feed {
 }
 
 impl Feed {
+    /// Whether the stream is read for it now; else its turn comes.
+    pub(crate) fn is_attached(&self) -> bool {
+        self.intake.is_attached()
+    }
+
     pub(crate) fn new(
         id: SubscriptionId,
         intake: Intake,

@@ -37,9 +37,13 @@ impl Reading {
         }
     }
 
-    /// Whether something is read.
-    pub(super) fn is_on(&self) -> bool {
-        matches!(self, Self::On(_))
+    /// What comes next of the source, if anything is read.
+    pub(super) fn awaited(&self) -> Option<Awaited> {
+        match self {
+            Self::On(feed) if feed.is_attached() => Some(Awaited::Change),
+            Self::On(_) => Some(Awaited::Turn),
+            Self::Leaving | Self::Off | Self::Lost => None,
+        }
     }
 
     /// Stops reading for good.

@@ -331,11 +331,12 @@ impl Subscription {
         self.status.set_counts(self.retries.len(), None);
         self.status.set_progress(None, None, self.oldest_open());
         self.status.set_full(self.dead_count.is_full());
+        let of_source = self.reading.awaited().filter(|_| can_read);
         self.vitals.wait_for(|awaited| match awaited {
             Awaited::Commit => self.committing.is_some(),
             Awaited::Contents => self.loading.is_some(),
             Awaited::Outcome => !self.in_hand.is_empty(),
-            Awaited::Change => can_read && self.reading.is_on(),
+            Awaited::Change | Awaited::Turn => of_source == Some(awaited),
         });
     }
 

@@ -7,6 +7,9 @@ use tokio::time::Instant;
 
 use crate::delivery::Gate;
 
+/// How much longer the turns of others may take than anything else that is waited for.
+const TURNS: u32 = 10;
+
 /// What has to come for a subscription to go on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Awaited {
@@ -18,6 +21,8 @@ pub(crate) enum Awaited {
     Outcome,
     /// What the source has, be it only how far it was read.
     Change,
+    /// That the source is read for it: those that are behind at different places take turns.
+    Turn,
 }
 
 /// The waits of one subscription, written by its task and read by the watchdog.
@@ -33,7 +38,7 @@ pub(crate) struct Vitals {
     patience: Duration,
     /// How long a call may take.
     call_timeout: Duration,
-    since: Mutex<[Option<Instant>; 4]>,
+    since: Mutex<[Option<Instant>; 5]>,
 }
 
 impl Vitals {
@@ -46,7 +51,7 @@ impl Vitals {
         })
     }
 
-    fn since(&self) -> MutexGuard<'_, [Option<Instant>; 4]> {
+    fn since(&self) -> MutexGuard<'_, [Option<Instant>; 5]> {
         self.since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -58,6 +63,7 @@ impl Vitals {
             Awaited::Contents,
             Awaited::Outcome,
             Awaited::Change,
+            Awaited::Turn,
         ] {
             let since = &mut all[kind as usize];
             *since = awaited(kind).then(|| since.unwrap_or_else(Instant::now));
@@ -93,6 +99,9 @@ impl Vitals {
         }
         if is_overdue(Awaited::Change, None, self.patience) {
             return Some("the source: its stream brings nothing, not even how far it was read");
+        }
+        if is_overdue(Awaited::Turn, None, self.patience * TURNS) {
+            return Some("the source: its turn to be read does not come, or its stream cannot be opened");
         }
         None
     }
@@ -137,6 +146,7 @@ mod tests {
             (Awaited::Contents, "the state store", 60),
             (Awaited::Outcome, "the destination", 90),
             (Awaited::Change, "the source", 60),
+            (Awaited::Turn, "the source", 600),
         ] {
             let scene = Scene::new();
             scene.vitals.wait_for(|kind| kind == awaited);

@@ -11,7 +11,7 @@ use conduit_core::{Clock, SystemClock, WallTime};
 use subtle::ConstantTimeEq;
 
 use super::actor::{Actor, Credential};
-use super::origin::Origin;
+use super::origin::{Origin, is_local_name};
 use super::pages::ask_to_sign_in;
 use super::problem::Problem;
 use super::session::{self, SessionKey};
@@ -129,6 +129,11 @@ pub(crate) async fn check(State(tokens): State<Tokens>, mut request: Request, ne
         true => Access::Read,
         false => Access::Write,
     };
+    if !tokens.are_required() && !is_local_name(&request) {
+        let detail = "without a token this server answers to addresses and local names only: name it so, or set \
+                      CONDUIT_API_TOKEN";
+        return forbidden("foreign_host", detail);
+    }
     let (credential, access) = tokens.admit(request.headers(), SystemClock.now());
     if access == Access::None {
         let is_page = matches!(path, "/" | "/docs" | "/sign-out");
@@ -141,13 +146,9 @@ pub(crate) async fn check(State(tokens): State<Tokens>, mut request: Request, ne
     if access < needed {
         return forbidden("read_only_token", "this token may only read");
     }
-    // Browsers send cookies, and reach a server of their own machine, for whatever page asks them to. A token they do not
-    // have by themselves.
-    let is_own_will = match (credential, Origin::of(request.headers())) {
-        (Credential::Token, _) | (_, Origin::Same) => true,
-        (Credential::Anonymous, origin) => origin != Origin::Other,
-        (Credential::Session, _) => false,
-    };
+    // Browsers send cookies, and reach a server of their own machine, for whatever page asks them to, and say for which. A
+    // token they do not have by themselves.
+    let is_own_will = credential == Credential::Token || Origin::of(request.headers()) != Origin::Other;
     if !is_safe && !is_own_will {
         let detail = "a page of another origin cannot change anything here";
         return forbidden("cross_origin_request", detail);

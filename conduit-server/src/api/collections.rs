@@ -182,7 +182,16 @@ pub(crate) async fn patch(
         {
             return Err(key_schema_immutable());
         }
+        // What is not there cannot be taken away: it is a fault as anywhere.
+        let unknown = body.as_object().into_iter().flatten();
+        let unknown: Vec<String> = unknown
+            .filter(|(name, value)| value.is_null() && target.get(name.as_str()).is_none())
+            .map(|(name, _)| name.clone())
+            .collect();
         merge(&mut target, body.clone());
+        for name in unknown {
+            target[name] = Value::Null;
+        }
         Ok(target)
     };
     if how.dry_run {

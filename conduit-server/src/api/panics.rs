@@ -1,21 +1,21 @@
-//! Answers for a handler that died.
-
-use std::panic::AssertUnwindSafe;
+//! Handlers run to their end, whoever leaves; and answers for one that died.
 
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use futures_util::FutureExt;
+use tracing::Instrument;
 
 use super::problem::Problem;
 
-/// Answers 500 when a handler panics. What it said is in the log, where the panic hook wrote it, and not in the answer.
+/// Has the handler run in a task of its own, so that a change that was begun is finished, told of and written down even if
+/// the client leaves, and no driver's future is dropped midway. Answers 500 when it panics: what it said is in the log,
+/// where the panic hook wrote it, and not in the answer.
 pub(crate) async fn catch(request: Request, next: Next) -> Response {
     // Whatever handlers share is guarded by locks that recover, or is replaced as a whole.
-    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+    match tokio::spawn(next.run(request).in_current_span()).await {
         Ok(response) => response,
-        Err(_panic) => {
+        Err(_died) => {
             tracing::error!("a request failed: its handler panicked");
             let detail = "the server failed at this; its log says more";
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail).into_response()

@@ -10,6 +10,7 @@ use conduit_core::{CollectionStatus, Handle};
 use conduit_mongo::MongoWatcher;
 
 use super::app::App;
+use super::auth::Tokens;
 use super::idle::Idle;
 use super::openapi::{Document, openapi};
 use super::problem::Problem;
@@ -149,9 +150,12 @@ fn followed(routes: Router) -> Router {
         .layer(axum::middleware::from_fn(request_id::give))
 }
 
-/// What a worker alone serves. Its metrics name collections, so they are as open as its address: loopback by default.
-pub(crate) fn worker_routes(probes: Probes) -> Router {
-    followed(with_fallbacks(probe_routes(probes)))
+/// What a worker alone serves. Its metrics name collections, so they need a token where there is one.
+pub(crate) fn worker_routes(tokens: Tokens, probes: Probes) -> Router {
+    let routes = with_fallbacks(probe_routes(probes))
+        .layer(axum::middleware::from_fn(body_limit::enforce))
+        .layer(axum::middleware::from_fn_with_state(tokens, auth::check));
+    followed(routes)
 }
 
 async fn not_found() -> Problem {

@@ -55,9 +55,9 @@ impl Catalog {
                 continue;
             }
             let sealed = bson::serialize_to_document(&entry.config.sealed(&self.keys)?);
-            // Compared with all that was read: a collection that was made anew begins at the same version.
+            // Compared with the configuration alone: a pause, which grows the version, does not write it.
             let name = entry.config.collection_name.as_str();
-            let filter = doc! { "_id": name, "version": entry.version, "config": stored };
+            let filter = doc! { "_id": name, "config": stored };
             let update = doc! { "$set": { "config": sealed.map_err(MongoError::custom)? } };
             let written = self.entries.update_one(filter, update).await?;
             changed += usize::from(written.matched_count > 0);

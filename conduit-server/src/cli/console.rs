@@ -134,14 +134,13 @@ impl Console {
         let _ = writeln!(io::stderr(), "{text}");
     }
 
-    /// Asks whether to go on.
+    /// Asks people at a terminal whether to go on; a script has decided.
     ///
     /// # Errors
-    /// `Usage` if nobody can be asked: `--yes` is the answer then.
+    /// `Failed` if the answer cannot be read.
     pub(crate) fn confirm(&self, question: &str) -> Result<bool, CliError> {
         if !self.is_interactive {
-            let message = format!("nobody can be asked here: {question}");
-            return Err(CliError::usage(message).with_advice("repeat with --yes"));
+            return Ok(true);
         }
         let mut err = io::stderr();
         let _ = write!(err, "{question} [y/N] ").and_then(|()| err.flush());
@@ -179,11 +178,13 @@ impl Console {
 
 /// Shows text of others without what could steer a terminal: control characters as their escapes.
 pub(crate) fn plain(text: &str) -> String {
+    // Turns the order of what stands after it round.
+    let is_bidi = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
             '\n' | '\t' | '\r' => shown.push(' '),
-            steering if steering.is_control() => shown.extend(steering.escape_default()),
+            steering if steering.is_control() || is_bidi(steering) => shown.extend(steering.escape_default()),
             other => shown.push(other),
         }
     }

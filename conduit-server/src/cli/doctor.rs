@@ -39,7 +39,7 @@ pub(crate) async fn run(server: &ServerArgs, console: &Console) -> Result<Outcom
 }
 
 async fn examine_here(console: &Console) -> Result<Report, CliError> {
-    let subject = Subject::of_variables(std::env::vars().collect()).map_err(|message| {
+    let subject = Subject::of_variables(crate::environment::variables()).map_err(|message| {
         CliError::failed(format!(
             "{message}: install the certificate authorities of this machine, mostly the package ca-certificates"
         ))

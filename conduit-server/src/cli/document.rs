@@ -9,7 +9,8 @@ use super::error::{CliError, Fault};
 use super::filter::read_text;
 use super::yaml::{self, Kind, Node};
 
-const SHAPE: &str = "a file has `collections:`, a list of configurations as the API takes them";
+const SHAPE: &str = "a file has `collections:`, a list of configurations as the API takes them; the list alone and one \
+                     configuration are taken too";
 
 /// A collection as a file wants it.
 #[derive(Clone, Debug)]
@@ -82,14 +83,19 @@ fn read(text: &str, file: &str) -> Result<Vec<Wanted>, CliError> {
 fn read_document(document: &Node, file: &str) -> Result<Vec<Wanted>, CliError> {
     let wrong =
         |line: usize, message: String| Err(CliError::usage(message).at(format!("{file}, line {line}")));
-    let Kind::Object(members) = &document.kind else {
-        return wrong(document.line, SHAPE.to_owned());
-    };
-    if let Some((other, node)) = members.iter().find(|(name, _)| name != "collections") {
-        return wrong(node.line, format!("unknown field {other:?}: {SHAPE}"));
-    }
-    let Some(Kind::Array(items)) = document.get("collections").map(|node| &node.kind) else {
-        return wrong(document.line, SHAPE.to_owned());
+    let items = match &document.kind {
+        Kind::Array(items) => items,
+        Kind::Object(_) if document.get("collection_name").is_some() => std::slice::from_ref(document),
+        Kind::Object(members) => {
+            if let Some((other, node)) = members.iter().find(|(name, _)| name != "collections") {
+                return wrong(node.line, format!("unknown field {other:?}: {SHAPE}"));
+            }
+            match document.get("collections").map(|node| &node.kind) {
+                Some(Kind::Array(items)) => items,
+                _ => return wrong(document.line, SHAPE.to_owned()),
+            }
+        }
+        _ => return wrong(document.line, SHAPE.to_owned()),
     };
     let mut all = Vec::new();
     for item in items {
@@ -123,8 +129,16 @@ struct Named {
 
 fn read_json(text: &str, file: &str) -> Result<Vec<Wanted>, CliError> {
     let wrong = |error: serde_json::Error| CliError::usage(format!("{error}: {SHAPE}")).at(file);
-    let document: Document<'_> = serde_json::from_str(text).map_err(wrong)?;
-    let each = document.collections.into_iter().map(|raw| {
+    let raw: &RawValue = serde_json::from_str(text).map_err(wrong)?;
+    let collections = if raw.get().starts_with('[') {
+        serde_json::from_str(raw.get()).map_err(wrong)?
+    } else if serde_json::from_str::<Named>(raw.get()).is_ok() {
+        vec![raw]
+    } else {
+        let document: Document<'_> = serde_json::from_str(raw.get()).map_err(wrong)?;
+        document.collections
+    };
+    let each = collections.into_iter().map(|raw: &RawValue| {
         let named: Named = serde_json::from_str(raw.get())
             .map_err(|_| CliError::usage("collection_name is required and must be a text").at(file))?;
         Ok(Wanted {
@@ -161,6 +175,14 @@ mod tests {
             ["😀"]
         );
         assert_eq!(names("collections: []"), Vec::<String>::new());
+        for text in [
+            "- collection_name: a\n- collection_name: b\n",
+            "collection_name: a\n---\ncollection_name: b\n",
+            r#" [{"collection_name": "a"}, {"collection_name": "b"}]"#,
+        ] {
+            assert_eq!(names(text), ["a", "b"], "{text}");
+        }
+        assert_eq!(names(r#"{"collection_name": "a", "old_image": true}"#), ["a"]);
     }
 
     #[test]
@@ -169,6 +191,7 @@ mod tests {
         assert!(fault("collections:\n- collection_name: a\nversion: 1\n").contains("f.yaml, line 3"));
         assert!(fault("collections:\n- name: a\n").contains("f.yaml, line 2"));
         assert!(fault("- a\n").contains("f.yaml, line 1"));
+        assert!(fault("a\n").contains("f.yaml, line 1"));
         assert!(fault(r#"{"collections": [{}]}"#).contains("collection_name is required"));
     }
 

@@ -329,6 +329,9 @@ impl Shape {
                 each.collect::<Result<_, _>>().map(Value::Array)
             }
             (Self::SecretMap, Value::Object(values)) => {
+                if let Some(name) = values.keys().find(|name| name.starts_with(RESERVED_PREFIX)) {
+                    return Err(format!("cannot have the name {name:?}"));
+                }
                 let each = values.into_iter().map(|(name, value)| {
                     let stored = stored.get(&name).unwrap_or(&Value::Null);
                     let value =

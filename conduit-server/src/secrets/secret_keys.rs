@@ -6,6 +6,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 
 /// What a key is made of.
@@ -15,8 +16,11 @@ const MAX_KEYS: usize = 2;
 /// What every sealed secret begins with: the version of the form, ChaCha20-Poly1305 with a random nonce in front.
 const FORM: &str = "1.";
 /// How to make a key, for messages.
-const HOW: &str = "must be a key of 32 random bytes in base64 or hex, or two with a comma in between (the first encrypts, both \
-                   decrypt): make one with `openssl rand -base64 32`";
+const HOW: &str = "must be a key of 32 random bytes in base64 or hex, or a text of at least 16 characters that nobody can \
+                   guess; or two with a comma in between (the first encrypts, both decrypt): make one with \
+                   `openssl rand -base64 32`";
+/// The shortest text that a key is made of.
+const SHORTEST_TEXT: usize = 16;
 
 /// The keys of `CONDUIT_SECRET_KEY`: the first encrypts, all decrypt. None if the variable is not set.
 ///
@@ -25,8 +29,7 @@ const HOW: &str = "must be a key of 32 random bytes in base64 or hex, or two wit
 #[derive(Clone, Default)]
 pub(crate) struct SecretKeys(Arc<[LessSafeKey]>);
 
-/// Where a secret belongs. It decrypts there and nowhere else, so that nobody who can write to the database can have it sent
-/// to a destination of their own.
+/// Where a secret belongs. It decrypts there and nowhere else, so that it cannot be moved to another destination.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SecretPlace<'a> {
     pub(crate) collection: &'a str,
@@ -127,20 +130,25 @@ impl fmt::Debug for Opened {
 }
 
 fn read_key(text: &str) -> Option<LessSafeKey> {
-    let bytes = match text.len() {
-        // Hex first: it is base64 of something else as well.
-        length if length == 2 * KEY_BYTES => from_hex(text)?,
-        _ => {
-            let text = text.trim_end_matches('=');
-            let decoded = STANDARD_NO_PAD.decode(text);
-            decoded.or_else(|_| URL_SAFE_NO_PAD.decode(text)).ok()?
-        }
+    let bytes = match written_key(text) {
+        Some(bytes) => bytes,
+        // Any other text is as good as it is hard to guess.
+        None if text.len() >= SHORTEST_TEXT => digest(&SHA256, text.as_bytes()).as_ref().to_vec(),
+        None => return None,
     };
-    if bytes.len() != KEY_BYTES {
-        return None;
-    }
     let key = UnboundKey::new(&CHACHA20_POLY1305, &bytes).ok()?;
     Some(LessSafeKey::new(key))
+}
+
+/// Reads the bytes of a key that is written as such.
+fn written_key(text: &str) -> Option<Vec<u8>> {
+    // Hex first: it is base64 of something else as well.
+    let bytes = from_hex(text).or_else(|| {
+        let text = text.trim_end_matches('=');
+        let decoded = STANDARD_NO_PAD.decode(text);
+        decoded.or_else(|_| URL_SAFE_NO_PAD.decode(text)).ok()
+    });
+    bytes.filter(|bytes| bytes.len() == KEY_BYTES)
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {

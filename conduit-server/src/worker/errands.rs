@@ -47,8 +47,12 @@ impl Worker {
             tokio::select! {
                 _ = announcements.next() => {}
                 () = tokio::time::sleep(INTERVAL) => {}
+                () = self.tails.stopping() => break,
             }
         }
+        // What a process that stops took, it might not finish; others take it.
+        while errands.join_next().await.is_some() {}
+        std::future::pending().await
     }
 
     /// The collections whose leases this worker holds, as far as it knows.

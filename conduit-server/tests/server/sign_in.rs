@@ -177,7 +177,7 @@ async fn a_session_is_as_good_as_its_token_but_not_for_the_pages_of_others() {
         let (status, _, text) = api.send("GET", path, &[session], "").await;
         assert_eq!(status.as_u16(), 200, "{path}: {text}");
     }
-    // AND writes from a page of ours, but not from another, nor where that is not known.
+    // AND writes from a page of ours, and for what is no browser, but not from another page.
     let host = api.base.trim_start_matches("http://").to_owned();
     let own = format!("http://{host}");
     assert_eq!(
@@ -188,7 +188,7 @@ async fn a_session_is_as_good_as_its_token_but_not_for_the_pages_of_others() {
         write(&server, &[session, ("host", &host), ("origin", &own)]).await,
         200
     );
-    assert_eq!(write(&server, &[session]).await, 403);
+    assert_eq!(write(&server, &[session]).await, 200);
     assert_eq!(
         write(&server, &[session, ("sec-fetch-site", "cross-site")]).await,
         403
@@ -233,6 +233,13 @@ async fn without_tokens_a_page_of_another_origin_changes_nothing_either() {
     assert_eq!(write(&server, &[]).await, 200);
     assert_eq!(write(&server, &[("sec-fetch-site", "cross-site")]).await, 403);
     assert_eq!(write(&server, &[("origin", "http://evil.example")]).await, 403);
+    // Nor does one that has its own name point here, which could read as well.
+    assert_eq!(write(&server, &[("host", "evil.example")]).await, 403);
+    let (status, ..) = server
+        .api
+        .send("GET", "/api/collections", &[("host", "evil.example:80")], "")
+        .await;
+    assert_eq!(status.as_u16(), 403);
     let (status, headers, html) = server.api.send("GET", "/docs", &[], "").await;
     assert_eq!(status.as_u16(), 200);
     let policy = header(&headers, "content-security-policy");
@@ -246,4 +253,18 @@ async fn without_tokens_a_page_of_another_origin_changes_nothing_either() {
         "nothing comes from elsewhere"
     );
     server.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_metrics_of_a_worker_ask_for_a_token_too() {
+    let world = World::new().await;
+    let worker = world.start_with("worker", &TOKENS).await;
+    for (path, wanted) in [("/health", 200), ("/metrics", 401), ("/nothing", 401)] {
+        let (status, ..) = worker.api.send("GET", path, &[], "").await;
+        assert_eq!(status.as_u16(), wanted, "{path}");
+    }
+    let token = ("authorization", "Bearer reader-token-42");
+    let (status, ..) = worker.api.send("GET", "/metrics", &[token], "").await;
+    assert_eq!(status.as_u16(), 200);
+    worker.kill().await;
 }

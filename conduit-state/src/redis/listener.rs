@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
 use redis::Client;
 use redis::aio::PubSub;
 use tokio::time::{sleep, timeout};
@@ -37,6 +38,8 @@ pub(super) struct Listener {
     /// What it hears of, for the log.
     subject: &'static str,
     listening: Option<PubSub>,
+    /// Kept over calls that are dropped: a connection may take longer than whoever waits for news.
+    connecting: Option<BoxFuture<'static, Result<PubSub, StateError>>>,
     delay: Duration,
     was_lost: bool,
 }
@@ -54,6 +57,7 @@ impl Listener {
             channels,
             subject,
             listening: None,
+            connecting: None,
             delay: FIRST_DELAY,
             was_lost: false,
         }
@@ -78,7 +82,14 @@ impl Listener {
                 self.was_lost = true;
                 tracing::warn!(subject, "redis no longer tells, trying again");
             }
-            match self.listen().await {
+            let connecting = self.connecting.get_or_insert_with(|| {
+                let listen = listen(self.client.clone(), self.channels.clone());
+                let limited = timeout(self.connect_timeout, listen);
+                Box::pin(async { limited.await.map_err(|_| timed_out("accept a connection"))? })
+            });
+            let connected = connecting.await;
+            self.connecting = None;
+            match connected {
                 Ok(listening) => {
                     self.listening = Some(listening);
                     self.delay = FIRST_DELAY;
@@ -94,19 +105,14 @@ impl Listener {
             }
         }
     }
+}
 
-    async fn listen(&self) -> Result<PubSub, StateError> {
-        let listen = async {
-            let mut listening = self.client.get_async_pubsub().await.map_err(from_client)?;
-            for channel in &self.channels {
-                listening.subscribe(channel).await.map_err(from_client)?;
-            }
-            Ok(listening)
-        };
-        timeout(self.connect_timeout, listen)
-            .await
-            .map_err(|_| timed_out("accept a connection"))?
+async fn listen(client: Client, channels: Vec<String>) -> Result<PubSub, StateError> {
+    let mut listening = client.get_async_pubsub().await.map_err(from_client)?;
+    for channel in &channels {
+        listening.subscribe(channel).await.map_err(from_client)?;
     }
+    Ok(listening)
 }
 
 impl fmt::Debug for Listener {

@@ -107,6 +107,7 @@ impl Member {
 
     /// Makes it one that is not taken along.
     pub(super) fn detach(&mut self, now: Instant) {
+        self.queue.set_attached(false);
         self.waits_since = now;
         self.patience = PATIENCE;
     }

@@ -64,6 +64,8 @@ struct Shared {
     waiting: Mutex<Waiting>,
     filled: Notify,
     wake: Arc<Wake>,
+    /// Whether a run reads for it.
+    is_attached: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -112,6 +114,7 @@ pub(super) fn queue(bounds: Bounds, budget: Arc<Budget>, wake: Arc<Wake>) -> (Qu
         waiting: Mutex::default(),
         filled: Notify::new(),
         wake,
+        is_attached: AtomicBool::new(false),
     });
     let intake = Intake {
         shared: Arc::clone(&shared),
@@ -132,6 +135,11 @@ impl Shared {
 }
 
 impl Queue {
+    /// Notes whether a run reads for the subscription.
+    pub(super) fn set_attached(&self, is_attached: bool) {
+        self.shared.is_attached.store(is_attached, Ordering::Release);
+    }
+
     /// Whether nobody takes anything any more.
     pub(super) fn is_closed(&self) -> bool {
         self.shared.waiting().is_closed
@@ -185,6 +193,11 @@ impl Drop for Queue {
 }
 
 impl Intake {
+    /// Whether a run reads for it; else its turn comes.
+    pub(crate) fn is_attached(&self) -> bool {
+        self.shared.is_attached.load(Ordering::Acquire)
+    }
+
     /// Waits for the next event; `None` once the group has ended and everything was taken. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Option<HubEvent> {
         loop {

@@ -168,6 +168,7 @@ impl Run {
     /// Takes a member along, of which [`can_take`](Self::can_take) holds.
     pub(super) fn take(&mut self, mut member: Member) {
         member.knows_end = false;
+        member.queue.set_attached(true);
         self.is_end_news = true;
         let name = member.target.collection.clone();
         self.members.entry(name).or_default().push(member);

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::plan::{Action, Item, Plan, call_of};
 use crate::cli::client::{Call, Client};
 use crate::cli::command_line::Outcome;
-use crate::cli::console::{Console, Paint};
+use crate::cli::console::{Console, Paint, plain};
 use crate::cli::error::CliError;
 
 /// What became of one item of a plan.
@@ -97,7 +97,11 @@ fn tell_done(console: &Console, item: &Item) {
         _ => "changed",
     };
     // If nobody reads it, the work goes on all the same.
-    let _ = console.print(&format!("{}: {}", item.name, console.paint(Paint::Good, done)));
+    let _ = console.print(&format!(
+        "{}: {}",
+        plain(&item.name),
+        console.paint(Paint::Good, done)
+    ));
 }
 
 /// Says what was done and what was not, if not all was.

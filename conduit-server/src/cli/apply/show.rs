@@ -84,7 +84,7 @@ fn show_value(value: &Value) -> String {
         Value::Object(members) => {
             let set = members.iter().filter(|(_, value)| !value.is_null());
             let shown: Vec<String> = set
-                .map(|(name, value)| format!("{name}: {}", show_value(value)))
+                .map(|(name, value)| format!("{}: {}", plain(name), show_value(value)))
                 .collect();
             format!("{{{}}}", shown.join(", "))
         }
@@ -92,7 +92,7 @@ fn show_value(value: &Value) -> String {
             let items: Vec<String> = items.iter().map(show_value).collect();
             format!("[{}]", items.join(", "))
         }
-        other => other.to_string(),
+        other => plain(&other.to_string()),
     }
 }
 
