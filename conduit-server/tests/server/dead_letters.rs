@@ -32,7 +32,7 @@ fn impatient(receiver: &Receiver, ids: &[&str]) -> Value {
     body
 }
 
-async fn letters(api: &Api, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+pub(crate) async fn letters(api: &Api, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
     let deadline = tokio::time::Instant::now() + crate::harness::PATIENCE;
     loop {
         let page = api.get(DLQ).await;
